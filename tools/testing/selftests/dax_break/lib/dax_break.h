@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What every test program includes: the kernel's harness, the library, and a
+ * main() that sets the testbed up before the harness forks its tests.
+ */
+#ifndef DAX_BREAK_H
+#define DAX_BREAK_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kselftest_harness.h"
+
+#include "testbed.h"
+#include "trial.h"
+#include "why.h"
+
+/*
+ * Unless the library call @_call succeeded, ends the test by @_statement (return):
+ * SKIP, with the reason, if the kernel lacks something, else failure. For the
+ * steps that lead to what a test is about.
+ */
+#define REQUIRE(_statement, _call) do { \
+	int __rc = (_call); \
+\
+	if (__rc == -EOPNOTSUPP) \
+		SKIP(_statement, "%s", why()); \
+	ASSERT_EQ(0, __rc) { \
+		TH_LOG("%s", why()); \
+	} \
+} while (0)
+
+/*
+ * Assertions about a struct trial. What a failure says begins with the promise
+ * that is broken: runners show that line as the diagnosis.
+ */
+
+/*
+ * P1: asleep in the layout break. @_observe is waiter_observe(), or after a
+ * partial release waiter_observe_again().
+ */
+#define ASSERT_BLOCKED(_trial, _observe) \
+	ASSERT_EQ(WAITER_BLOCKED, _observe(&(_trial)->waiter)) { \
+		TH_LOG("P1 broken: %s", trial_describe(_trial)); \
+	}
+
+/* P2: done, now that nothing is pinned any more; and done well (P1, P5). */
+#define ASSERT_COMPLETES(_trial) do { \
+	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&(_trial)->waiter)) { \
+		TH_LOG("P2 broken: %s", trial_describe(_trial)); \
+	} \
+	ASSERT_EQ(0, waiter_result(&(_trial)->waiter)) { \
+		TH_LOG("P2 broken: %s", trial_describe(_trial)); \
+	} \
+	ASSERT_EQ(0, trial_check(_trial)) { \
+		TH_LOG("P5 broken: after %s %s", (_trial)->op->name, why()); \
+	} \
+} while (0)
+
+/* P4: never seen to sleep in the layout break on its way. */
+#define ASSERT_DOES_NOT_WAIT(_trial) do { \
+	ASSERT_EQ(WAITER_DONE, waiter_observe(&(_trial)->waiter)) { \
+		TH_LOG("P4 broken: %s", trial_describe(_trial)); \
+	} \
+	ASSERT_COMPLETES(_trial); \
+} while (0)
+
+/* -l: the names of all tests, one a line, as the harness' -r option takes them. */
+static inline void dax_break_list(void)
+{
+	for (struct __fixture_metadata *f = __fixture_list; f; f = f->next)
+		for (struct __fixture_variant_metadata *v = f->variant; v; v = v->next)
+			for (struct __test_metadata *t = f->tests; t; t = t->next)
+				printf("%s.%s.%s\n", f->name, v->name, t->name);
+}
+
+/*
+ * The program's main(): sets the testbed up, then runs the harness, which forks
+ * every test. Listing tests and asking for help need no testbed.
+ */
+static inline int dax_break_main(int argc, char **argv)
+{
+	bool help = false;
+	int rc;
+
+	for (int i = 1; i < argc; i++) {
+		help |= !strcmp(argv[i], "-h");
+		if (!strcmp(argv[i], "-l")) {
+			dax_break_list();
+			return KSFT_PASS;
+		}
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	rc = help ? 0 : testbed_setup();
+	if (rc) {
+		ksft_print_header();
+		if (rc == -EOPNOTSUPP)
+			ksft_exit_skip("%s\n", why());
+		ksft_exit_fail_msg("%s\n", why());
+	}
+	return test_harness_run(argc, argv);
+}
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The filesystems under test: one table, and a mounted instance of an entry.
+ */
+#ifndef DAX_BREAK_FILESYSTEM_H
+#define DAX_BREAK_FILESYSTEM_H
+
+#include <linux/types.h>
+
+#define FILESYSTEM_MAX_ARGS	16
+
+struct filesystem {
+	const char *name;		/* as mount(2) wants it */
+	__u64 namespace_size;	/* bytes to carve for it */
+	const char *config;		/* the kernel option that it needs */
+	const char *package;		/* what holds its mkfs */
+	/* mkfs command; "%P" in a word is the page size (the DAX block size) */
+	const char *mkfs[FILESYSTEM_MAX_ARGS];
+};
+
+/* The table; ends with a NULL name. */
+extern const struct filesystem filesystems[];
+
+/* NULL for an unknown @name. */
+const struct filesystem *filesystem_find(const char *name);
+
+/*
+ * Makes the filesystem on @device and mounts it on @dir with -o dax=always.
+ * Destroys what is on @device. -EOPNOTSUPP: mkfs or kernel support is missing.
+ */
+int filesystem_make(const struct filesystem *fs, const char *device, const char *dir);
+
+/*
+ * Proves that files in @dir are really DAX: XFS mounts silently without it when
+ * the device has none. STATX_ATTR_DAX must be set on a fresh file, and libpmem2
+ * must map it; *@granularity is then how stores reach persistence, in words.
+ */
+int filesystem_prove_dax(const char *dir, const char **granularity);
+
+#endif

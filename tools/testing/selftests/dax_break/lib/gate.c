@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The test's side of the gate: starts the server, tells it what to do, and sees
+ * to it that it ends.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "gate_internal.h"
+#include "why.h"
+
+struct gate {
+	int sock;
+	pid_t server;
+	unsigned int number;	/* of the last message sent */
+	char path[32];
+};
+
+size_t gate_slot_bytes(void)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return page > 64 * GATE_KIB ? page : 64 * GATE_KIB;
+}
+
+static int no_answer(int err, const char *what)
+{
+	return why_set(err, "gate: %s: %s", what,
+		       err == ETIMEDOUT ? "no answer from the server" : "the server is gone");
+}
+
+/* Receives the reply to message @number. */
+static int receive(struct gate *gate, unsigned int number, long ms, const char *what,
+		   struct gate_reply *reply)
+{
+	struct pollfd pfd = { .fd = gate->sock, .events = POLLIN };
+	long deadline = deadline_in(ms);
+	ssize_t n;
+
+	for (;;) {
+		n = recv(gate->sock, reply, sizeof(*reply), MSG_DONTWAIT);
+		/* An older number: the answer to a question given up since. */
+		if (n == sizeof(*reply) && reply->number == number)
+			break;
+		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
+			return no_answer(EPIPE, what);
+		if (n > 0)
+			continue;
+		if (deadline_over(deadline))
+			return no_answer(ETIMEDOUT, what);
+		poll(&pfd, 1, deadline_left(deadline));
+	}
+	if (reply->error)
+		return why_set(-reply->error, "%.*s", (int)sizeof(reply->why), reply->why);
+	return 0;
+}
+
+static int ask(struct gate *gate, enum gate_request request, unsigned int slot, long ms,
+	       const char *what)
+{
+	struct gate_message message = {
+		.request = request,
+		.number = ++gate->number,
+		.slot = slot,
+	};
+	struct gate_reply reply;
+
+	if (slot >= GATE_SLOTS)
+		return why_set(EINVAL, "gate: %s: there is no slot %u", what, slot);
+	if (send(gate->sock, &message, sizeof(message), MSG_NOSIGNAL) != sizeof(message))
+		return no_answer(EPIPE, what);
+	return receive(gate, message.number, ms, what, &reply);
+}
+
+/* The server ends by itself once its socket is closed. */
+static void dismiss(struct gate *gate)
+{
+	int status;
+
+	close(gate->sock);
+	if (!deadline_wait_child(gate->server, GATE_TEARDOWN_MS, &status)) {
+		fprintf(stderr, "# gate: server %d does not end, killing it\n", gate->server);
+		kill(gate->server, SIGKILL);
+		deadline_wait_child(gate->server, DEADLINE_MS, &status);
+	}
+	free(gate);
+}
+
+int gate_open(struct gate **gatep)
+{
+	struct gate_reply hello;
+	struct gate *gate;
+	long deadline;
+	pid_t opener = getpid();
+	int pair[2];
+	int err;
+
+	gate = calloc(1, sizeof(*gate));
+	if (!gate)
+		return why_set(ENOMEM, "gate: out of memory");
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		err = why_set(errno, "gate: socketpair: %m");
+		goto free;
+	}
+
+	gate->server = fork();
+	if (gate->server < 0) {
+		err = why_set(errno, "gate: fork: %m");
+		close(pair[0]);
+		close(pair[1]);
+		goto free;
+	}
+	if (!gate->server)
+		_exit(gate_serve(pair[1], opener));
+	close(pair[1]);
+	gate->sock = pair[0];
+
+	err = receive(gate, 0, GATE_SETUP_MS, "open", &hello);
+	if (err)
+		goto dismiss;
+
+	/* With devtmpfs the node is already there, otherwise udev has to make it. */
+	snprintf(gate->path, sizeof(gate->path), "/dev/ublkb%u", hello.device);
+	for (deadline = deadline_in(DEADLINE_MS); access(gate->path, F_OK); deadline_pause()) {
+		if (deadline_over(deadline)) {
+			err = why_set(ENOENT, "gate: %s did not appear: no devtmpfs on /dev?",
+				      gate->path);
+			goto dismiss;
+		}
+	}
+
+	*gatep = gate;
+	return 0;
+
+dismiss:
+	dismiss(gate);
+	return err;
+free:
+	free(gate);
+	return err;
+}
+
+const char *gate_path(const struct gate *gate)
+{
+	return gate->path;
+}
+
+off_t gate_slot_offset(const struct gate *gate, unsigned int slot)
+{
+	(void)gate;
+	return GATE_FIRST_SLOT + slot * gate_slot_stride();
+}
+
+size_t gate_slot_size(const struct gate *gate)
+{
+	(void)gate;
+	return gate_slot_bytes();
+}
+
+unsigned char gate_pattern(unsigned int slot)
+{
+	return '@' + slot % GATE_SLOTS;
+}
+
+int gate_wait_held(struct gate *gate, unsigned int slot)
+{
+	int err = ask(gate, GATE_WAIT, slot, DEADLINE_MS, "wait");
+
+	if (err == -ETIMEDOUT)
+		why_set(ETIMEDOUT, "gate: no request for slot %u within %d ms", slot, DEADLINE_MS);
+	return err;
+}
+
+int gate_release(struct gate *gate, unsigned int slot)
+{
+	return ask(gate, GATE_RELEASE, slot, DEADLINE_MS, "release");
+}
+
+void gate_close(struct gate *gate)
+{
+	if (!gate)
+		return;
+	if (ask(gate, GATE_CLOSE, 0, GATE_TEARDOWN_MS, "close"))
+		fprintf(stderr, "# %s\n", why());
+	dismiss(gate);
+}

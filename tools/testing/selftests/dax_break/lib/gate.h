@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Gate: a block device that answers when the test says so.
+ *
+ * A ublk device served by a process of our own. Direct I/O whose buffer is a
+ * mapped fsdax page takes a reference on that page (FOLL_PIN, block/bio.c
+ * bio_iov_iter_get_pages()) that lasts as long as the request does, and the
+ * server keeps a request for as long as it likes: drivers/block/ublk_drv.c
+ * resets the block layer's timeout for every server run by root. So the test
+ * holds real DMA pins, as many as it wants, and ends them one by one in any order:
+ *
+ *	gate_open(&gate);		before any DAX file is mapped
+ *	fd = open(gate_path(gate), O_RDWR | O_DIRECT | O_CLOEXEC);
+ *	(in a thread, or by asynchronous I/O)
+ *		pread(fd, dax_page, page_size, gate_slot_offset(gate, 0));
+ *	gate_wait_held(gate, 0);	now the page is pinned
+ *	...
+ *	gate_release(gate, 0);		the DMA lands in the page, the pin goes
+ *
+ * The device is addressed by slots. I/O that starts inside a slot is held; all
+ * other I/O (partition scan, udev) is answered at once. Slots are apart from each
+ * other, so that the block layer never merges the I/O of two.
+ *
+ * Functions return 0 or a negative errno and leave the reason in why().
+ */
+#ifndef DAX_BREAK_GATE_H
+#define DAX_BREAK_GATE_H
+
+#include <sys/types.h>
+
+#define GATE_SLOTS	64
+
+struct gate;
+
+/*
+ * Adds and starts a device. -EOPNOTSUPP: no ublk here (Linux 6.0,
+ * CONFIG_BLK_DEV_UBLK, root), or no io_uring.
+ *
+ * The server is a forked child. It closes the files it inherits, but cannot get
+ * rid of the mappings without disturbing what they map: call this before any DAX
+ * file is mapped, and from a thread that lives as long as the gate (its death is
+ * one of the events that end the server). One thread at a time may use a gate.
+ */
+int gate_open(struct gate **gate);
+
+/* "/dev/ublkbN", valid until gate_close(). */
+const char *gate_path(const struct gate *gate);
+
+/*
+ * Where slot @slot (0 .. GATE_SLOTS - 1) begins on the device, in bytes. One
+ * request holds up to gate_slot_size() bytes, 64 KiB or a page if that is more:
+ * read several pages at once to pin them by one request.
+ */
+off_t gate_slot_offset(const struct gate *gate, unsigned int slot);
+size_t gate_slot_size(const struct gate *gate);
+
+/*
+ * Waits until a request in @slot has arrived and is held: from then on its pages
+ * are pinned. -ETIMEDOUT after DEADLINE_MS.
+ */
+int gate_wait_held(struct gate *gate, unsigned int slot);
+
+/* What a read of @slot finds in every byte. */
+unsigned char gate_pattern(unsigned int slot);
+
+/*
+ * Completes the request held in @slot, of several the one that arrived first.
+ * -ENOENT if there is none. On return the data is in the pages (it is copied
+ * here and not before), or was taken from them (when the request arrived). The
+ * pins go when the submitter sees the completion: immediately, but maybe after
+ * this returns.
+ */
+int gate_release(struct gate *gate, unsigned int slot);
+
+/*
+ * Fails what is still held with EIO, without touching its pages, and removes the
+ * device. The device node is gone on return, even if files on it are still open.
+ * The same happens by itself when the process that opened the gate dies.
+ */
+void gate_close(struct gate *gate);
+
+#endif

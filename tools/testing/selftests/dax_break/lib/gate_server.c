@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The gate's server: a process with one thread and one io_uring, on which all
+ * arrives that can happen to it: requests of the device, ends of control commands,
+ * messages of the test, death of the test.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gate_internal.h"
+#include "why.h"
+
+/* How often to look whether the opener is being killed; see opener_doomed(). */
+#define OPENER_CHECK_MS	250
+
+#define NO_SLOT		GATE_SLOTS
+
+struct io_uring_sqe *gate_sqe(struct gate_server *s, enum gate_event event, unsigned int number)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
+
+	/* Cannot happen: the ring has room for all, and nothing is left unsubmitted. */
+	if (!sqe)
+		abort();
+	memset(sqe, 0, 2 * sizeof(*sqe));
+	sqe->user_data = (__u64)event << 32 | number;
+	return sqe;
+}
+
+static void reply(struct gate_server *s, unsigned int number, int error)
+{
+	struct gate_reply reply = {
+		.number = number,
+		.error = error,
+		.device = s->info.dev_id,
+	};
+
+	if (error)
+		snprintf(reply.why, sizeof(reply.why), "%s", why());
+	/* A test that does not listen any more is found out in other ways. */
+	send(s->sock, &reply, sizeof(reply), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void receive(struct gate_server *s)
+{
+	struct io_uring_sqe *sqe = gate_sqe(s, EVENT_MESSAGE, 0);
+
+	sqe->opcode = IORING_OP_RECV;
+	sqe->fd = s->sock;
+	sqe->addr = (uintptr_t)&s->message;
+	sqe->len = sizeof(s->message);
+}
+
+void gate_fetch(struct gate_server *s, struct gate_tag *t, unsigned int op, int result)
+{
+	struct io_uring_sqe *sqe = gate_sqe(s, EVENT_REQUEST, t - s->tags);
+	struct ublksrv_io_cmd *cmd = (struct ublksrv_io_cmd *)sqe->cmd;
+
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = s->queues;
+	sqe->cmd_op = gate_opcode(s, op);
+	cmd->q_id = t->queue;
+	cmd->tag = t->tag;
+	cmd->result = result;
+	cmd->addr = (uintptr_t)t->buffer;
+	t->state = TAG_FETCHING;
+}
+
+void gate_complete(struct gate_server *s, struct gate_tag *t, int error)
+{
+	size_t bytes = (size_t)t->request->nr_sectors << SECTOR_SHIFT;
+
+	if (ublksrv_get_op(t->request) == UBLK_IO_OP_READ && !error)
+		memset(t->buffer, t->slot == NO_SLOT ? 0 : gate_pattern(t->slot), bytes);
+	gate_fetch(s, t, UBLK_U_IO_COMMIT_AND_FETCH_REQ, error ? error : (int)bytes);
+	/* The driver copies the data and ends the request before this returns. */
+	io_uring_submit(&s->ring);
+}
+
+static unsigned int slot_at(__u64 offset)
+{
+	__u64 stride = gate_slot_stride();
+
+	if (offset < GATE_FIRST_SLOT || offset >= GATE_FIRST_SLOT + GATE_SLOTS * stride)
+		return NO_SLOT;
+	offset -= GATE_FIRST_SLOT;
+	return offset % stride < gate_slot_bytes() ? offset / stride : NO_SLOT;
+}
+
+/* Of the requests held in @slot the one that arrived first, or NULL. */
+static struct gate_tag *held(struct gate_server *s, unsigned int slot)
+{
+	struct gate_tag *found = NULL;
+	struct gate_tag *t;
+
+	for (t = s->tags; t < s->tags + GATE_TAGS; t++)
+		if (t->state == TAG_HELD && t->slot == slot &&
+		    (!found || t->arrival < found->arrival))
+			found = t;
+	return found;
+}
+
+static void answer_wait(struct gate_server *s)
+{
+	if (!s->waiting || !held(s, s->wait.slot))
+		return;
+	s->waiting = false;
+	reply(s, s->wait.number, 0);
+}
+
+static void on_request(struct gate_server *s, struct gate_tag *t, int result)
+{
+	/* UBLK_IO_RES_ABORT: the device is stopped, there is nothing to fetch. */
+	if (result != UBLK_IO_RES_OK) {
+		t->state = TAG_UNUSED;
+		return;
+	}
+
+	t->slot = slot_at(t->request->start_sector << SECTOR_SHIFT);
+	if (t->slot == NO_SLOT) {
+		gate_complete(s, t, 0);
+	} else if (s->stopping) {
+		gate_complete(s, t, -EIO);
+	} else {
+		t->state = TAG_HELD;
+		t->arrival = s->arrivals++;
+		answer_wait(s);
+	}
+}
+
+static void on_message(struct gate_server *s, int result)
+{
+	const struct gate_message *message = &s->message;
+	struct gate_tag *t;
+
+	if (result != sizeof(*message)) {
+		s->stopping = true;
+		return;
+	}
+
+	switch (message->request) {
+	case GATE_WAIT:
+		s->wait = *message;
+		s->waiting = true;
+		answer_wait(s);
+		break;
+	case GATE_RELEASE:
+		t = held(s, message->slot);
+		if (!t) {
+			reply(s, message->number,
+			      why_set(ENOENT, "gate: nothing is held in slot %u", message->slot));
+			break;
+		}
+		gate_complete(s, t, 0);
+		reply(s, message->number, 0);
+		break;
+	case GATE_CLOSE:
+		s->stopping = true;
+		s->closing = true;
+		s->close_number = message->number;
+		break;
+	}
+	receive(s);
+}
+
+/*
+ * Whether the opener is dead or dying. A killed process whose main thread waits,
+ * uninterruptibly, for a page that we keep pinned cannot exit, so it neither
+ * closes the socket nor sends the signal of its death before we let go. But the
+ * kill is pending.
+ */
+static bool opener_doomed(const struct gate_server *s)
+{
+	static const char * const pending[] = { "\nSigPnd:", "\nShdPnd:" };
+	char status[4096];
+	char *field;
+	ssize_t n;
+	int fd;
+
+	if (getppid() != s->opener)
+		return true;
+
+	snprintf(status, sizeof(status), "/proc/%d/status", s->opener);
+	fd = open(status, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, status, sizeof(status) - 1);
+	close(fd);
+	status[n > 0 ? n : 0] = '\0';
+
+	for (int i = 0; i < 2; i++) {
+		field = strstr(status, pending[i]);
+		if (field && strtoull(field + strlen(pending[i]), NULL, 16) >> (SIGKILL - 1) & 1)
+			return true;
+	}
+	return false;
+}
+
+/* Handles what has happened; if nothing has, waits for it, @ms at most. */
+void gate_pump(struct gate_server *s, int ms)
+{
+	struct __kernel_timespec ts;
+	struct io_uring_cqe *cqe;
+	__u64 data;
+	int result;
+
+	if (ms > OPENER_CHECK_MS)
+		ms = OPENER_CHECK_MS;
+	ts.tv_sec = 0;
+	ts.tv_nsec = ms * 1000000L;
+
+	io_uring_submit(&s->ring);
+	if (!io_uring_wait_cqe_timeout(&s->ring, &cqe, &ts)) {
+		while (!io_uring_peek_cqe(&s->ring, &cqe)) {
+			data = cqe->user_data;
+			result = cqe->res;
+			io_uring_cqe_seen(&s->ring, cqe);
+
+			switch (data >> 32) {
+			case EVENT_REQUEST:
+				on_request(s, &s->tags[(unsigned int)data], result);
+				break;
+			case EVENT_COMMAND:
+				if ((unsigned int)data != s->command)
+					break;
+				s->command_done = true;
+				s->command_result = result;
+				break;
+			case EVENT_MESSAGE:
+				on_message(s, result);
+				break;
+			case EVENT_SIGNAL:
+				s->stopping = true;
+				break;
+			}
+		}
+	}
+
+	if (!s->stopping && deadline_over(s->opener_check)) {
+		s->stopping = opener_doomed(s);
+		s->opener_check = deadline_in(OPENER_CHECK_MS);
+	}
+}
+
+/*
+ * Lets go of everything inherited that would tie the test's fate to ours: its
+ * files, its working directory (on a filesystem to be unmounted), its process
+ * group (killed as a whole when the test takes too long). Stderr stays.
+ */
+static int detach(struct gate_server *s)
+{
+	sigset_t all, term;
+	int null;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	setsid();
+	prctl(PR_SET_NAME, "gate");
+	if (chdir("/"))
+		return why_set(errno, "gate: chdir /: %m");
+
+	s->sock = fcntl(s->sock, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (s->sock < 0)
+		return why_set(errno, "gate: dup: %m");
+	if (s->sock > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, s->sock - 1, 0);
+	close_range(s->sock + 1, ~0U, 0);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+
+	/*
+	 * End of file on the socket does not tell the opener's death for sure: its
+	 * children have inherited the other end.
+	 */
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	s->signals = signalfd(-1, &term, SFD_CLOEXEC);
+	if (s->signals < 0)
+		return why_set(errno, "gate: signalfd: %m");
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	s->opener_check = deadline_in(0);
+	return 0;
+}
+
+static int make_ring(struct gate_server *s)
+{
+	struct io_uring_sqe *sqe;
+	int err;
+
+	err = io_uring_queue_init(GATE_TAGS + 16, &s->ring, IORING_SETUP_SQE128);
+	if (err)
+		return why_set(EOPNOTSUPP,
+			       "no io_uring with 128 byte SQEs (Linux 5.19, kernel.io_uring_disabled=0): %s",
+			       strerror(-err));
+	receive(s);
+	sqe = gate_sqe(s, EVENT_SIGNAL, 0);
+	sqe->opcode = IORING_OP_POLL_ADD;
+	sqe->fd = s->signals;
+	sqe->poll32_events = POLLIN;
+	return 0;
+}
+
+int gate_serve(int sock, pid_t opener)
+{
+	struct gate_server s = { .sock = sock, .opener = opener, .control = -1, .queues = -1 };
+	int err;
+
+	err = detach(&s);
+	if (!err)
+		err = make_ring(&s);
+	if (!err)
+		err = gate_add_device(&s);
+	reply(&s, 0, err);
+
+	while (!err && !s.stopping)
+		gate_pump(&s, OPENER_CHECK_MS);
+
+	err = gate_remove_device(&s);
+	if (s.closing)
+		reply(&s, s.close_number, err);
+	else if (err)
+		fprintf(stderr, "# %s\n", why());
+	return err ? 1 : 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Holders: ways in which the kernel comes to hold references to mapped pages,
+ * each under the test's control. One table; a mechanism is one file holder_*.c.
+ *
+ * A holder has slots, numbered from 0; each holds at most one page.
+ */
+#ifndef DAX_BREAK_HOLDER_H
+#define DAX_BREAK_HOLDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define HOLDER_SLOTS	64
+
+struct holder;
+
+struct holder_ops {
+	const char *name;
+	const char *what;	/* "page 2 is pinned by <what>" */
+	/*
+	 * Sets holder->priv up. It may fork, so it is called before any DAX file
+	 * is mapped. -EOPNOTSUPP: the kernel lacks the mechanism.
+	 */
+	int (*open)(struct holder *holder);
+	/*
+	 * Takes a reference to the page at @addr (@len bytes: the page size), and
+	 * makes sure that it is really held (positive control).
+	 */
+	int (*hold)(struct holder *holder, unsigned int slot, void *addr, size_t len);
+	/* Drops it; it is gone on return. */
+	int (*release)(struct holder *holder, unsigned int slot);
+	/* Frees holder->priv; all slots have been released. */
+	void (*close)(struct holder *holder);
+};
+
+struct holder {
+	const struct holder_ops *ops;	/* NULL: not open */
+	void *priv;
+	bool held[HOLDER_SLOTS];
+};
+
+int holder_open(struct holder *holder, const char *name);
+int holder_hold(struct holder *holder, unsigned int slot, void *addr, size_t len);
+int holder_release(struct holder *holder, unsigned int slot);
+
+/* Which slots are held, for a diagnosis: "0,2"; overwritten by the next call. */
+const char *holder_describe(const struct holder *holder);
+
+/* Releases whatever is held, in any state: safe to call at any time. */
+void holder_close(struct holder *holder);
+
+extern const struct holder_ops holder_vmsplice;
+extern const struct holder_ops holder_dio_read;
+
+#endif

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "testbed.h"
+#include "trial.h"
+#include "why.h"
+
+static int run_op(void *arg)
+{
+	struct trial *trial = arg;
+	size_t page_size = trial->file.page_size;
+
+	return trial->op->run(trial->file.fd, trial->spec.first * page_size,
+			      trial->spec.count * page_size);
+}
+
+int trial_setup(struct trial *trial, const struct trial_spec *spec)
+{
+	const char *dir = testbed_dir(spec->fs);
+	int rc;
+
+	memset(trial, 0, sizeof(*trial));
+	trial->file.fd = -1;
+	trial->spec = *spec;
+	trial->op = op_find(spec->op);
+	if (!trial->op)
+		return why_set(EINVAL, "no operation is called %s", spec->op);
+	if (!dir)
+		return why_set(EOPNOTSUPP, "no %s here: it is not in DAX_BREAK_FS", spec->fs);
+	rc = dax_file_create(&trial->file, dir, spec->pages);
+	if (!rc)
+		rc = waiter_fork(&trial->waiter, trial->op->name, run_op, trial);
+	if (!rc && spec->holder)
+		rc = holder_open(&trial->holder, spec->holder);
+	if (!rc)
+		rc = dax_file_map(&trial->file);
+	return rc;
+}
+
+int trial_hold(struct trial *trial, unsigned int page)
+{
+	return holder_hold(&trial->holder, page, dax_file_page(&trial->file, page),
+			   trial->file.page_size);
+}
+
+int trial_release(struct trial *trial, unsigned int page)
+{
+	return holder_release(&trial->holder, page);
+}
+
+int trial_check(const struct trial *trial)
+{
+	return trial->op->check(&trial->file, trial->spec.first, trial->spec.count);
+}
+
+const char *trial_describe(const struct trial *trial)
+{
+	static char text[1024];
+	const char *held = trial->holder.ops ? holder_describe(&trial->holder) : "";
+
+	if (held[0])
+		snprintf(text, sizeof(text), "%s, with page %s pinned by %s",
+			 waiter_describe(&trial->waiter), held, trial->holder.ops->what);
+	else
+		snprintf(text, sizeof(text), "%s, with nothing pinned",
+			 waiter_describe(&trial->waiter));
+	return text;
+}
+
+void trial_end(struct trial *trial)
+{
+	bool gone;
+
+	holder_close(&trial->holder);
+	dax_file_unmap(&trial->file);
+	gone = waiter_end(&trial->waiter);
+	dax_file_close(&trial->file, !gone);
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "waiter.h"
+#include "why.h"
+
+/* CPU time that no operation of a few pages needs, but a spin soon has. */
+#define SPIN_SECONDS	1
+/* Where nothing says what it sleeps in: this long without waking is blocked. */
+#define DWELL_MS	500
+/* A killed task that is not gone by then will not go before its pin does. */
+#define KILL_MS		2000
+
+struct waiter_shared {
+	atomic_bool done;
+	int result;
+	double took_ms;
+};
+
+/* A task at one moment, from /proc. */
+struct task {
+	char state;			/* of /proc/PID/stat */
+	unsigned long ticks;		/* user + system CPU time */
+	unsigned long switches;		/* voluntary context switches */
+};
+
+static double now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
+}
+
+static void child(struct waiter_shared *shared, int go, int (*fn)(void *), void *arg)
+{
+	double start;
+	char byte;
+
+	/* Dies with the test, whatever kills that. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (read(go, &byte, 1) != 1)
+		_exit(0);
+	start = now_ms();
+	shared->result = fn(arg);
+	shared->took_ms = now_ms() - start;
+	atomic_store(&shared->done, true);
+	_exit(0);
+}
+
+int waiter_fork(struct waiter *waiter, const char *name, int (*fn)(void *), void *arg)
+{
+	int go[2];
+
+	memset(waiter, 0, sizeof(*waiter));
+	waiter->name = name;
+	waiter->shared = mmap(NULL, sizeof(*waiter->shared), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (waiter->shared == MAP_FAILED)
+		return why_set(ENOMEM, "no memory to share with a child");
+	if (pipe2(go, O_CLOEXEC))
+		return why_set(errno, "cannot make a pipe: %s", strerror(errno));
+	waiter->pid = fork();
+	if (!waiter->pid) {
+		close(go[1]);
+		child(waiter->shared, go[0], fn, arg);
+	}
+	close(go[0]);
+	waiter->go = go[1];
+	if (waiter->pid < 0) {
+		waiter->pid = 0;
+		return why_set(errno, "cannot fork: %s", strerror(errno));
+	}
+	return 0;
+}
+
+/* Reads /proc/PID/@name whole into @buf; "" if that cannot be done. */
+static void read_proc(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, buf, size - 1);
+		close(fd);
+	}
+	buf[n > 0 ? n : 0] = '\0';
+}
+
+static struct task read_task(pid_t pid)
+{
+	struct task task = { .state = '?' };
+	unsigned long utime, stime;
+	char buf[4096], *field;
+
+	read_proc(pid, "stat", buf, sizeof(buf));
+	field = strrchr(buf, ')');	/* the name before it may hold anything */
+	if (field && sscanf(field, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+			    &task.state, &utime, &stime) == 3)
+		task.ticks = utime + stime;
+	read_proc(pid, "status", buf, sizeof(buf));
+	field = strstr(buf, "\nvoluntary_ctxt_switches:");
+	if (field)
+		task.switches = strtoul(strchr(field, ':') + 1, NULL, 10);
+	return task;
+}
+
+void waiter_start(struct waiter *waiter)
+{
+	waiter->start_ticks = read_task(waiter->pid).ticks;
+	if (write(waiter->go, "", 1) != 1)
+		abort();	/* an empty pipe takes a byte */
+}
+
+/* @text begins with a function's name. */
+static void set_where(struct waiter *waiter, const char *text)
+{
+	size_t len = 0;
+
+	while (isalnum(text[len]) || strchr("_.", text[len] ?: ' '))
+		len++;
+	snprintf(waiter->where, sizeof(waiter->where), "%.*s", (int)len, text);
+}
+
+/*
+ * Functions that only a layout break sleeps in, by parts of their names:
+ * since 6.15 dax_break_layout() and dax_break_layout_final() (fs/dax.c), with
+ * ext4_, xfs_ or fuse_wait_dax_page() on top; before that loops in
+ * ext4_break_layouts(), xfs_break_dax_layouts() and fuse_dax_break_layouts().
+ */
+static const char *const break_functions[] = {
+	"wait_dax_page", "dax_break_layout", "break_dax_layouts", "_break_layouts",
+};
+
+/*
+ * Is there a layout break in @text, a stack or a wchan? If so waiter->where gets
+ * the innermost such function.
+ */
+static bool names_break(struct waiter *waiter, const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(break_functions); i++) {
+		const char *hit = strstr(text, break_functions[i]);
+
+		if (!hit)
+			continue;
+		while (hit > text && !isspace(hit[-1]))
+			hit--;
+		set_where(waiter, hit);
+		return true;
+	}
+	return false;
+}
+
+/* 1: asleep in a layout break; 0: in something else; -1: the kernel does not tell. */
+static int sleeps_in_break(struct waiter *waiter)
+{
+	char text[4096], *function;
+
+	read_proc(waiter->pid, "stack", text, sizeof(text));
+	if (!text[0])
+		read_proc(waiter->pid, "wchan", text, sizeof(text));
+	if (!text[0] || !strcmp(text, "0"))
+		return -1;
+	if (names_break(waiter, text))
+		return 1;
+	function = strchr(text, ' ');	/* "[<0>] function+0x..." or just its name */
+	set_where(waiter, function ? function + 1 : text);
+	return 0;
+}
+
+/* Which sleep ends the observation. */
+enum until { ANY_SLEEP, NEW_SLEEP, NO_SLEEP };
+
+static enum waiter_state observe(struct waiter *waiter, enum until until)
+{
+	unsigned long spin = SPIN_SECONDS * sysconf(_SC_CLK_TCK);
+	long deadline = deadline_in(DEADLINE_MS);
+	long dwell = deadline_in(DWELL_MS);
+	unsigned long dwell_switches = 0;
+
+	for (;; deadline_pause()) {
+		struct task task = read_task(waiter->pid);
+		int in_break = 0;
+
+		if (task.state == 'S' || task.state == 'D')
+			in_break = sleeps_in_break(waiter);
+		/* After the look, so that "asleep" is never said of a finished one. */
+		if (atomic_load(&waiter->shared->done))
+			return WAITER_DONE;
+		if (task.ticks - waiter->start_ticks >= spin)
+			return WAITER_SPINNING;
+		if (in_break < 0 && task.switches != dwell_switches) {
+			dwell_switches = task.switches;
+			dwell = deadline_in(DWELL_MS);
+		} else if (in_break < 0 && deadline_over(dwell)) {
+			set_where(waiter, "unknown");
+			in_break = 1;
+		}
+		/* The same sleep before and after its stack was read? */
+		if (in_break > 0 && read_task(waiter->pid).switches == task.switches &&
+		    (until == ANY_SLEEP || task.switches != waiter->switches)) {
+			waiter->switches = task.switches;
+			if (until != NO_SLEEP)
+				return WAITER_BLOCKED;
+		}
+		if (deadline_over(deadline))
+			return in_break > 0 && until == NO_SLEEP ? WAITER_BLOCKED : WAITER_LOST;
+	}
+}
+
+int waiter_observe(struct waiter *waiter)
+{
+	waiter->seen = observe(waiter, ANY_SLEEP);
+	return waiter->seen;
+}
+
+int waiter_observe_again(struct waiter *waiter)
+{
+	waiter->seen = observe(waiter, NEW_SLEEP);
+	return waiter->seen;
+}
+
+int waiter_observe_end(struct waiter *waiter)
+{
+	waiter->seen = observe(waiter, NO_SLEEP);
+	return waiter->seen;
+}
+
+int waiter_result(const struct waiter *waiter)
+{
+	return waiter->shared->result;
+}
+
+const char *waiter_describe(const struct waiter *waiter)
+{
+	static char text[256];
+	struct task task;
+
+	switch (waiter->seen) {
+	case WAITER_DONE:
+		snprintf(text, sizeof(text), "%s returned %d (%s) after %.3f ms", waiter->name,
+			 waiter_result(waiter), strerror(-waiter_result(waiter)),
+			 waiter->shared->took_ms);
+		break;
+	case WAITER_BLOCKED:
+		snprintf(text, sizeof(text), "%s sleeps in %s", waiter->name, waiter->where);
+		break;
+	case WAITER_SPINNING:
+		snprintf(text, sizeof(text), "%s spins: %d s of CPU time", waiter->name,
+			 SPIN_SECONDS);
+		break;
+	case WAITER_LOST:
+		task = read_task(waiter->pid);
+		snprintf(text, sizeof(text), "%s after %d s: state %c, last seen in %s",
+			 waiter->name, DEADLINE_MS / 1000, task.state,
+			 waiter->where[0] ? waiter->where : "user space");
+		break;
+	}
+	return text;
+}
+
+bool waiter_end(struct waiter *waiter)
+{
+	int status;
+
+	if (!waiter->pid)
+		return true;
+	close(waiter->go);
+	if (!atomic_load(&waiter->shared->done))
+		kill(waiter->pid, SIGKILL);
+	if (!deadline_wait_child(waiter->pid, KILL_MS, &status))
+		return false;
+	munmap(waiter->shared, sizeof(*waiter->shared));
+	waiter->pid = 0;
+	return true;
+}

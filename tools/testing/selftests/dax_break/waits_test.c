@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * P1, waits: no operation that takes blocks away from a file completes while a
+ * page that it affects is pinned.
+ *
+ * Each case runs an operation on pages 1 and 2 of a file of four, in a process of
+ * its own, with pages of that range pinned:
+ *
+ *	page	0	1	2	3
+ *	pinned		X	X
+ *	truncate	|======================>	down to one page
+ *	punch		|==============|		a hole of two pages
+ *
+ * Seen must be: asleep in the layout break while any pin is left, done after the
+ * last one has gone, and a file that looks as the operation promises.
+ *
+ * "One page idle is not the inode idle": the loop of dax_break_layout(),
+ * fs/dax.c, or before 6.15 those around dax_layout_busy_page().
+ */
+#include "dax_break.h"
+
+FIXTURE(waits) {
+	struct trial trial;
+};
+
+FIXTURE_VARIANT(waits) {
+	const char *fs, *op, *holder;
+};
+
+#define WAITS_VARIANT(_fs, _op, _holder) \
+	FIXTURE_VARIANT_ADD(waits, _fs##_##_op##_##_holder) { \
+		.fs = #_fs, .op = #_op, .holder = #_holder, \
+	}
+
+WAITS_VARIANT(ext4, truncate, vmsplice);
+WAITS_VARIANT(ext4, truncate, dio_read);
+WAITS_VARIANT(ext4, punch, vmsplice);
+WAITS_VARIANT(ext4, punch, dio_read);
+WAITS_VARIANT(xfs, truncate, vmsplice);
+WAITS_VARIANT(xfs, truncate, dio_read);
+WAITS_VARIANT(xfs, punch, vmsplice);
+WAITS_VARIANT(xfs, punch, dio_read);
+
+FIXTURE_SETUP(waits)
+{
+	const struct trial_spec spec = {
+		.fs = variant->fs,
+		.op = variant->op,
+		.holder = variant->holder,
+		.pages = 4,
+		.first = 1,
+		.count = 2,
+	};
+	int rc = trial_setup(&self->trial, &spec);
+
+	if (rc)
+		trial_end(&self->trial);
+	REQUIRE(return, rc);
+}
+
+FIXTURE_TEARDOWN(waits)
+{
+	trial_end(&self->trial);
+}
+
+/*
+ * Two pages pinned, released one after the other: blocked after the first, done
+ * after the last. The lower page goes first: it is the one that every kernel so
+ * far waits for first, so its release must make the operation look again.
+ */
+TEST_F(waits, two_pins_one_by_one)
+{
+	struct trial *trial = &self->trial;
+
+	REQUIRE(return, trial_hold(trial, 1));
+	REQUIRE(return, trial_hold(trial, 2));
+	waiter_start(&trial->waiter);
+	ASSERT_BLOCKED(trial, waiter_observe);
+	REQUIRE(return, trial_release(trial, 1));
+	ASSERT_BLOCKED(trial, waiter_observe_again);
+	REQUIRE(return, trial_release(trial, 2));
+	ASSERT_COMPLETES(trial);
+}
+
+/*
+ * A page pinned through a mapping that is gone by the time of the operation. A
+ * device does not care for page tables: it must be waited for all the same.
+ * Broken before 6.15, where dax_layout_busy_page() took "mapped by nobody" for
+ * "used by nobody" (fixed by cee91fa13a8e).
+ */
+TEST_F(waits, unmapped)
+{
+	struct trial *trial = &self->trial;
+
+	REQUIRE(return, trial_hold(trial, 1));
+	dax_file_unmap(&trial->file);
+	waiter_start(&trial->waiter);
+	ASSERT_BLOCKED(trial, waiter_observe);
+	REQUIRE(return, trial_release(trial, 1));
+	ASSERT_COMPLETES(trial);
+}
+
+int main(int argc, char **argv)
+{
+	return dax_break_main(argc, argv);
+}
