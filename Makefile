@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+#	make			build the test programs
+#	make check		test everything, the runner included
+#	make run_tests		run the programs on this machine, as kselftest does
+#	make clean
+#
+# KDIR=	kernel tree whose kselftest framework is used; without one, Debian's
+#	linux-source package provides it, below $(BUILD)
+# BUILD= where everything that is made goes
+
+BUILD ?= build
+KDIR ?= $(BUILD)/framework
+
+SELFTEST := tools/testing/selftests/dax_break
+SELFTESTS := $(abspath $(KDIR))/tools/testing/selftests
+
+# The suite's Makefile includes ../lib.mk: -I with a neighbour of a real lib.mk
+# lets make find it there while building from here.
+kselftest = $(MAKE) -C $(SELFTEST) -I $(SELFTESTS)/kselftest OUTPUT=$(abspath $(BUILD)/selftests)
+
+all: programs
+
+programs: $(SELFTESTS)/lib.mk $(BUILD)/init
+	@mkdir -p $(BUILD)/selftests
+	@+$(kselftest) all
+
+run_tests: programs
+	@+$(kselftest) run_tests
+
+$(abspath $(BUILD))/framework/tools/testing/selftests/lib.mk:
+	python3 -m vm.framework $(BUILD)
+
+# Static: PID 1 must not depend on what else is in the guest.
+$(BUILD)/init: vm/init.c
+	@mkdir -p $(BUILD)
+	$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
+
+check: all
+	check/check.sh
+
+clean:
+	rm -rf $(BUILD)/selftests $(BUILD)/init
+
+distclean:
+	rm -rf $(BUILD)
+
+.PHONY: all programs run_tests check clean distclean

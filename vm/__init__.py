@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs the dax_break selftests in a guest with emulated persistent memory.
+
+Data flows one way, and each step is a module:
+
+    cli         options, phases, exit status; the only one that knows all others
+    suite       builds the test programs, knows the tests in them, selects
+    kernel      which kernel to boot, from where (apt: Debian packages)
+    initramfs   kernel modules, programs and their libraries -> guest image
+    accel       is KVM usable here?
+    guest       QEMU: boots the image, follows what the guest says, in bounds
+    results     what the guest says -> programs, tests, diagnoses; KTAP
+    report      results, known bugs -> what a person reads
+
+init.c is the guest's side of guest.py, packages.sh what must be installed.
+"""

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest with an emulated NVDIMM: boots an image, follows what it says, in bounds.
+
+QEMU is connected by socket pairs only, so nothing of it is left in a file
+system, and it dies with the runner, whatever kills that.
+"""
+
+import ctypes
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from .errors import RunError
+
+# The two namespaces of the tests, room for more; a multiple of 16 MiB, plus labels.
+PMEM_MIB = 768
+LABEL_MIB = 2
+# From the start of QEMU to the first word of the guest's init. Seconds.
+BOOT_LIMIT = 90
+# How long a guest that ran out of time gets to show its blocked tasks.
+LAST_WORDS_SECONDS = 5
+TAIL_LINES = 60
+PR_SET_PDEATHSIG = 1
+
+COMMAND_LINE = ("console=ttyS0 panic=-1 loglevel=6 sysrq_always_enabled "
+                "dax_break.guest=1 rdinit=/init")
+
+
+class End(Enum):
+    """How a guest ended."""
+
+    DONE = "done"
+    NOT_BOOTED = "the guest did not boot"
+    CRASHED = "the guest crashed"
+    OUT_OF_TIME = "the guest ran out of time"
+
+
+@dataclass
+class Machine:
+    """What kind of guest; everything that QEMU must be told."""
+
+    kernel: Path
+    image: Path
+    directory: Path         # of the run: the NVDIMM's backing file goes here
+    accel: str
+    memory_mib: int
+    pmem: bool = True
+
+    def command(self) -> list[str]:
+        maxmem = self.memory_mib + 2 * PMEM_MIB
+        words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+                 "-display", "none", "-smp", "2",
+                 "-accel", "kvm" if self.accel == "kvm" else "tcg,thread=multi",
+                 "-cpu", "host" if self.accel == "kvm" else "max",
+                 "-machine", f"q35,nvdimm={'on' if self.pmem else 'off'}",
+                 "-m", f"{self.memory_mib}M,slots=2,maxmem={maxmem}M",
+                 "-kernel", str(self.kernel), "-initrd", str(self.image),
+                 "-append", COMMAND_LINE]
+        if self.pmem:
+            backing = self.directory / "nvdimm.img"
+            words += ["-object", f"memory-backend-file,id=m0,share=on,mem-path={backing},"
+                                 f"size={PMEM_MIB + LABEL_MIB}M,align=2M",
+                      "-device", f"nvdimm,memdev=m0,id=nv0,label-size={LABEL_MIB}M"]
+        return words
+
+
+def die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@dataclass
+class Guest:
+    """A running guest, its two serial ports and its monitor."""
+
+    machine: Machine
+    on_message: Callable[[str], None]       # a line of the channel (init.c)
+    on_console: Callable[[bytes], None]     # what the kernel prints
+    booted: bool = False
+    done: bool = False
+    tail: list[str] = field(default_factory=list)
+    _rest: bytes = b""
+    _unfinished: bytes = b""
+
+    def run(self, seconds: float) -> End:
+        """Boots and follows the guest to its end, at most @seconds. QEMU is gone then."""
+        ours, theirs = zip(*(socket.socketpair() for _ in range(3)))
+        console, channel, monitor = ours
+        words = self.machine.command()
+        for name, end in zip(("console", "channel", "monitor"), theirs):
+            words += ["-chardev", f"socket,id={name},fd={end.fileno()}"]
+        words += ["-serial", "chardev:console", "-serial", "chardev:channel",
+                  "-mon", "chardev=monitor,mode=control"]
+        try:
+            with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, pass_fds=[s.fileno() for s in theirs],
+                                  preexec_fn=die_with_parent) as qemu:
+                try:
+                    for end in theirs:
+                        end.close()
+                    return self._follow(qemu, console, channel, monitor, seconds)
+                finally:
+                    qemu.kill()
+        except FileNotFoundError as error:
+            raise RunError(f"{words[0]} is missing: install qemu-system-x86") from error
+        finally:
+            for end in ours + theirs:
+                end.close()
+
+    def _follow(self, qemu, console, channel, monitor, seconds: float) -> End:
+        start = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            selector.register(console, selectors.EVENT_READ, self._console)
+            selector.register(channel, selectors.EVENT_READ, self._channel)
+            while selector.get_map():
+                limit = seconds if self.booted else min(seconds, BOOT_LIMIT)
+                left = start + limit - time.monotonic()
+                if left <= 0:
+                    if not self.booted:
+                        return End.NOT_BOOTED
+                    self._last_words(selector, console, monitor)
+                    return End.OUT_OF_TIME
+                self._pump(selector, left)
+        # Both ports closed: QEMU is gone, or about to.
+        errors = qemu.communicate(timeout=LAST_WORDS_SECONDS)[1].decode(errors="replace")
+        if qemu.returncode and not self.booted:
+            raise RunError(f"QEMU failed: {errors.strip().splitlines()[-1:] or qemu.returncode}")
+        if not self.booted:
+            return End.NOT_BOOTED
+        return End.DONE if self.done else End.CRASHED
+
+    def _pump(self, selector, seconds: float) -> None:
+        for key, _ in selector.select(seconds):
+            data = key.fileobj.recv(65536)
+            if data:
+                key.data(data)
+            else:
+                selector.unregister(key.fileobj)
+
+    def _console(self, data: bytes) -> None:
+        self.on_console(data)
+        lines = (self._unfinished + data).decode(errors="replace").split("\n")
+        self._unfinished = lines[-1].encode()
+        self.tail = (self.tail + [line.rstrip("\r") for line in lines[:-1]])[-TAIL_LINES:]
+
+    def _channel(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            text = line.decode(errors="replace").rstrip("\r")
+            self.booted |= text.startswith("boot ")
+            self.done |= text == "done"
+            self.on_message(text)
+
+    def _last_words(self, selector, console, monitor) -> None:
+        """Asks the kernel for blocked tasks: break, then w, on its console (sysrq)."""
+        orders = ({"execute": "qmp_capabilities"},
+                  {"execute": "chardev-send-break", "arguments": {"id": "console"}})
+        monitor.settimeout(1)
+        try:
+            for order in orders:
+                monitor.sendall(json.dumps(order).encode() + b"\n")
+            answers = b""
+            while answers.count(b'"return"') < len(orders):
+                answers += monitor.recv(65536) or b'"return"'
+            console.sendall(b"w")
+        except OSError:
+            return
+        until = time.monotonic() + LAST_WORDS_SECONDS
+        while selector.get_map() and time.monotonic() < until:
+            self._pump(selector, max(0.0, until - time.monotonic()))
+
+
+def check_resources(machine: Machine) -> None:
+    """Memory for the guest and disk for its NVDIMM, before anything is started."""
+    disk = os.statvfs(machine.directory)
+    free = disk.f_bavail * disk.f_frsize >> 20
+    if machine.pmem and free < PMEM_MIB + LABEL_MIB:
+        raise RunError(f"no disk space for the guest's memory: {free} MiB free in "
+                       f"{machine.directory}, {PMEM_MIB + LABEL_MIB} needed")
+    meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
+    available = int(meminfo.partition("MemAvailable:")[2].split()[0]) >> 10
+    if available < machine.memory_mib:
+        raise RunError(f"no memory for the guest: {available} MiB available, "
+                       f"{machine.memory_mib} needed; see --memory")
+
+
+def shell(machine: Machine) -> int:
+    """The guest with its console on this terminal. Returns QEMU's exit status."""
+    words = machine.command() + ["-chardev", "stdio,id=console,signal=off",
+                                 "-serial", "chardev:console", "-serial", "null"]
+    print("# leave the shell to end the guest", flush=True)
+    return subprocess.run(words, preexec_fn=die_with_parent, check=False).returncode

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Options of run_tests.sh, and its help."""
+
+import argparse
+import re
+from pathlib import Path
+
+from .errors import RunError
+
+HELP = """\
+NAME
+    run_tests.sh - does this kernel wait for pinned pages before it takes the
+    blocks of a DAX file away?
+
+SYNOPSIS
+    ./run_tests.sh [OPTION]... [TEST]...
+
+DESCRIPTION
+    Builds the dax_break selftests, boots a kernel in QEMU with emulated
+    persistent memory, runs them on ext4 and XFS there, and says what came of it:
+    KTAP while they run, then a summary. Nothing of this machine is touched but
+    packages that are missing (installed if root) and the directory build/.
+
+    TEST selects tests: a full name, a glob, a part of names, or a program.
+
+OPTIONS
+    --vm              run in a guest (the default)
+    --host            run on this machine's own persistent memory instead
+    --kernel SPEC     what to boot (default: debian)
+                        debian        newest kernel that Debian packages
+                        debian:6.12   newest of that series
+                        host          this machine's /boot/vmlinuz
+                        FILE          a bzImage or vmlinuz
+                        DIRECTORY     a kernel tree, built
+    --modules DIR     modules of a kernel FILE that has not all built in
+    --fs LIST         only these filesystems, e.g. ext4,xfs
+    --list            print the names of the selected tests, run nothing
+    --ktap FILE       write the KTAP there, too
+    --timeout SECONDS for the whole guest (default: 600)
+    --accel HOW       auto (default), kvm or tcg
+    --memory SIZE     of the guest besides its persistent memory (default: 1G)
+    --shell           a root shell in the prepared guest instead of the tests
+    --keep            keep the guest's image and memory in build/run-*
+    --verbose         print the guest's console live
+    --no-install      if packages are missing, print how to install them
+    --help            this text
+
+ENVIRONMENT
+    KDIR              kernel tree to take the kselftest framework from;
+                      default: Debian's linux-source package
+    DEBIAN_MIRROR     where to get Debian's packages; default: where this
+                      machine's apt gets them
+
+FILES
+    build/last-run/   console.log and results.ktap of the last run
+    known-bugs        failures that are old news
+
+EXIT STATUS
+    0   all tests passed or were skipped, and at least one passed
+    1   a test failed
+    2   could not run: bad usage, no kernel, no QEMU, guest did not boot
+    3   the guest crashed, hung or ran out of time
+    4   all tests were skipped
+
+EXAMPLES
+    ./run_tests.sh
+    ./run_tests.sh --kernel ~/linux --fs xfs
+    ./run_tests.sh --kernel debian:6.12 'waits.*.unmapped'
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are one line, and the help is HELP."""
+
+    def error(self, message):
+        raise RunError(f"{message}; see --help")
+
+    def format_help(self):
+        return HELP
+
+
+def size_mib(text: str) -> int:
+    match = re.fullmatch(r"(\d+)([MG])", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size like 512M or 2G")
+    return int(match[1]) * (1024 if match[2] == "G" else 1)
+
+
+def seconds(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
+    return int(text)
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = Parser(prog="run_tests.sh", allow_abbrev=False)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--vm", action="store_true")
+    where.add_argument("--host", action="store_true")
+    parser.add_argument("--kernel", default="debian", metavar="SPEC")
+    parser.add_argument("--modules", type=Path, metavar="DIR")
+    parser.add_argument("--fs", default="", metavar="LIST")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--ktap", type=Path, metavar="FILE")
+    parser.add_argument("--timeout", type=seconds, default=600, metavar="SECONDS")
+    parser.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto")
+    parser.add_argument("--memory", type=size_mib, default=1024, metavar="SIZE")
+    parser.add_argument("--shell", action="store_true")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--no-install", action="store_true")
+    parser.add_argument("tests", nargs="*", metavar="TEST")
+    return parser.parse_args(argv)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What became of each test, from what the programs print; and the same as KTAP.
+
+Fed with the messages that init.c describes. Nothing is inferred from a missing
+result: a test that was chosen and did not report has failed, saying so.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .suite import Test
+
+RESULT = re.compile(r"^(ok|not ok) \d+ (\S+)(?: # (SKIP)\s*(.*))?")
+RUN = re.compile(r"^#\s+RUN\s+(\S+) \.\.\.")
+BAIL_OUT = re.compile(r"^Bail out! (.*)")
+SKIP_ALL = re.compile(r"^1\.\.0 # SKIP\s*(.*)")
+# "# file.c:12:test:what" of TH_LOG(), and what of it is the diagnosis.
+LOG = re.compile(r"^# [\w.]+\.c:\d+:\w+:(.*)")
+BROKEN = re.compile(r"^P\d broken: ")
+
+
+@dataclass
+class Case:
+    """One test and its result."""
+
+    test: Test
+    status: str = ""        # passed, failed, skipped; empty: no result
+    why: str = ""           # diagnosis of a failure, reason of a skip
+    seconds: float = 0.0
+
+
+@dataclass
+class Results:
+    """Collects results; prints KTAP, line by line, to @emit."""
+
+    chosen: list[Test]
+    emit: Callable[[str], None]
+    cases: dict[str, Case] = field(default_factory=dict)
+    kernel: str = ""
+    missing: str = ""       # options that the guest found its kernel to lack
+    problems: list[str] = field(default_factory=list)   # of programs as a whole
+    first_test: float = 0.0     # time.monotonic() of its start; 0: none yet
+    _programs: int = 0
+    _log: list[str] = field(default_factory=list)
+    _running: str = ""
+    _started: float = 0.0
+    _skip_all: str | None = None
+    _bail_out: str = ""
+
+    def __post_init__(self):
+        self.cases = {t.name: Case(t) for t in self.chosen}
+        self.emit("KTAP version 1")
+        self.emit(f"1..{len({t.program for t in self.chosen})}")
+
+    def feed(self, message: str) -> None:
+        kind, _, rest = message.partition(" ")
+        if kind == "boot":
+            self.kernel = rest
+            self.emit(f"# kernel {rest}")
+        elif kind == "missing":
+            self.missing = rest
+        elif kind == "begin":
+            self._skip_all, self._bail_out, self._running, self._log = None, "", "", []
+        elif kind == "out":
+            self._line(rest)
+        elif kind == "end":
+            self._end(*rest.split(" ", 1))
+
+    def _line(self, line: str) -> None:
+        # Nested results begin with a version line of their own.
+        self.emit("  " + line.replace("TAP version 13", "KTAP version 1"))
+        if match := RUN.match(line):
+            self._running, self._log, self._started = match[1], [], time.monotonic()
+            self.first_test = self.first_test or self._started
+        elif match := RESULT.match(line):
+            verdict, name, skip, reason = match.groups()
+            case = self.cases.get(name)
+            if case:
+                case.seconds = time.monotonic() - self._started
+                case.status = "skipped" if skip else "passed" if verdict == "ok" else "failed"
+                case.why = reason if skip else self._diagnosis() if verdict != "ok" else ""
+            self._running, self._log = "", []
+        elif match := SKIP_ALL.match(line):
+            self._skip_all = match[1]
+        elif match := BAIL_OUT.match(line):
+            self._bail_out = match[1]
+        else:
+            self._log.append(line)
+
+    def _diagnosis(self) -> str:
+        """One line: the broken promise, else the first thing logged, else the last line."""
+        logged = [m[1] for m in map(LOG.match, self._log) if m]
+        broken = [text for text in logged if BROKEN.match(text)]
+        fallback = [line.lstrip("# ") for line in self._log if not re.match(r"#\s+FAIL", line)]
+        return (broken or logged or fallback[-1:] or ["no diagnosis"])[0]
+
+    def _end(self, program: str, status: str) -> None:
+        self._programs += 1
+        unreported = [c for c in self.cases.values() if c.test.program == program and not c.status]
+        if self._skip_all is not None:
+            for case in unreported:
+                case.status, case.why = "skipped", self._skip_all
+            self.emit(f"ok {self._programs} {program} # SKIP {self._skip_all}")
+            return
+        problem = {"timeout": "ran out of time"}.get(status, f"ended with {status}")
+        last = self._bail_out or next((x for x in reversed(self._log) if x.strip()), "")
+        for case in unreported:
+            where = "" if case.test.name == self._running else " before this test"
+            case.status = "failed"
+            case.why = f"{program} {problem}{where}" + (f": {last}" if last else "")
+        failed = any(c.status == "failed" for c in self.cases.values()
+                     if c.test.program == program)
+        if status not in ("0", "1", "4") and not unreported:
+            self.problems.append(f"{program} {problem} after its last test")
+            failed = True
+        self.emit(f"{'not ok' if failed else 'ok'} {self._programs} {program}")
+
+    def with_status(self, status: str) -> list[Case]:
+        return [c for c in self.cases.values() if c.status == status]
