@@ -87,7 +87,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
     except FileNotFoundError:
         raise RunError(f"{command[0]} is not installed: run vm/packages.sh") from None
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
+        said = [" ".join(line.split()) for line in done.stderr.splitlines() if line.strip()]
         errors = [line for line in said if line.startswith("E: ")] or said
         raise RunError(f"{command[0]}: {errors[0].removeprefix('E: ').rstrip('.')}"
                        if errors else f"{command[0]} failed ({done.returncode})")
@@ -146,8 +146,8 @@ class Apt:
     def download(self, packages: Iterable[str], dest: Path) -> list[Path]:
         """Download packages into dest and return the new .deb files.
 
-        A package is a name, name=version or name/suite. A bare name means
-        what apt would install, which is never a backport.
+        A package is a name, name=version or name/suite. A bare name means what
+        apt would install: not a backport if there is another version.
         """
         dest.mkdir(parents=True, exist_ok=True)
         before = set(dest.glob("*.deb"))
@@ -167,8 +167,13 @@ class Apt:
         that an interrupted run leaves nothing half-done. What a killed run left
         here is removed by the next one.
         """
-        self.dir.mkdir(parents=True, exist_ok=True)
-        with open(self.dir / "lock", "w") as lock:
+        try:
+            self.dir.mkdir(parents=True, exist_ok=True)
+            lock = open(self.dir / "lock", "w")
+        except OSError as error:
+            raise RunError(f"cannot write to {self.dir} ({error.strerror}): "
+                           "remove it, or run as its owner") from error
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -183,10 +188,14 @@ class Apt:
                 shutil.rmtree(work, ignore_errors=True)
 
     def _fresh(self) -> bool:
-        """Is the index young enough, and from the mirror that was asked for?"""
+        """Is the index young enough, and of the mirror and the directory in use?"""
         wanted = os.environ.get("DEBIAN_MIRROR")
-        return (time.time() - self.index_time() / 1e9 < INDEX_LIFETIME
-                and (not wanted or wanted in self.sources.read_text().split()))
+        try:
+            return (time.time() - self.index_time() / 1e9 < INDEX_LIFETIME
+                    and f'"{self.dir}/lists"' in self.config.read_text()
+                    and (not wanted or wanted in self.sources.read_text().split()))
+        except FileNotFoundError:
+            return False
 
     def _has_index(self) -> bool:
         try:

@@ -44,7 +44,6 @@ MODULES = {
 }
 
 UNPACK = {".ko": ["cat"], ".gz": ["gzip", "-dc"], ".xz": ["xz", "-dc"], ".zst": ["zstd", "-dcq"]}
-
 MADE_FOR = f"# {' '.join(MODULES)}\n"    # heads the list of a cached kernel's modules
 
 
@@ -159,8 +158,7 @@ def _collect(directory: Path, version: str, dest: Path) -> list[Path]:
         if built_for != version:
             raise RunError(f"{available[name]} is for kernel {built_for}, not {version}: "
                            "take image and modules from one build")
-        depends = ",".join(info.get("depends", [])).replace("-", "_").split(",")
-        for wanted in filter(None, depends):
+        for wanted in re.findall(r"\w+", " ".join(info.get("depends", [])).replace("-", "_")):
             if wanted not in available:
                 raise RunError(f"no module {wanted} in {directory}, and {name} depends on it: "
                                "put all modules of the kernel there")
@@ -191,15 +189,15 @@ def _read_module(file: Path) -> bytes:
     except FileNotFoundError:
         raise RunError(f"{file} is compressed: apt-get install {unpack[0]}") from None
     except subprocess.CalledProcessError as error:
-        raise RunError(f"cannot unpack {file}: {error.stderr.decode().strip()}") from None
+        said = " ".join(error.stderr.decode().split())
+        raise RunError(f"cannot unpack {said or file}: build or fetch it again") from None
 
 
 def _modinfo(data: bytes) -> dict[str, list[str]]:
     """A module's .modinfo section (of a 64-bit ELF file): the values of each key."""
     table, = struct.unpack_from("<Q", data, 0x28)
     size, count, names = struct.unpack_from("<HHH", data, 0x3a)
-    sections = [struct.unpack_from("<I20xQQ", data, table + index * size)
-                for index in range(count)]
+    sections = [struct.unpack_from("<I20xQQ", data, table + i * size) for i in range(count)]
     info: dict[str, list[str]] = {}
     for name, offset, length in sections:
         if data.startswith(b".modinfo\0", sections[names][1] + name):
@@ -220,7 +218,7 @@ def _debian(wanted: str, build: Path) -> Kernel:
         offered = _offered(apt)
         version = next((version for version in offered if _fits(version, wanted)), None)
         if not version:
-            series = dict.fromkeys(".".join(version.split(".")[:2]) for version in offered)
+            series = dict.fromkeys(".".join(name.split(".")[:2]) for name in offered)
             raise RunError(f"the Debian mirror has no kernel {wanted}, only {', '.join(series)}: "
                            "name one of these, or set DEBIAN_MIRROR=URL")
         if not _is_cached(kernels / version):

@@ -74,15 +74,17 @@ class Report:
 
     def _failures(self) -> str:
         lines = []
-        # A program that ended early fails all its tests for one reason: say it once.
-        for (program, why), cases in itertools.groupby(self.results.with_status("failed"),
-                                                       lambda c: (c.test.program, c.why)):
+        # A program that ended early fails the rest of its tests for one reason: say it once.
+        for _, cases in itertools.groupby(self.results.with_status("failed"), lambda c:
+                                          c.test.name if c.reached else c.test.program):
             first, *others = cases
             bug = self.bug(first)
-            lines += [f"FAILED {first.test.name}" + (f" and {len(others)} more" if others else ""),
-                      f"    {why}"]
+            name, more = first.test.name, ""
+            if others:
+                name, more = first.test.program, f", {len(others) + 1} tests"
+            lines += [f"FAILED {name}{more}", f"    {first.why}"]
             lines += [f"    known: {bug.what}"] if bug else []
-            lines += [f"    again: {self.again} {program if others else first.test.name}"]
+            lines += [f"    again: {self.again} {name}"]
         lines += [f"FAILED {problem}" for problem in self.results.problems]
         return "\n".join(lines)
 

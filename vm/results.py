@@ -29,6 +29,7 @@ class Case:
     status: str = ""        # passed, failed, skipped; empty: no result
     why: str = ""           # diagnosis of a failure, reason of a skip
     seconds: float = 0.0
+    reached: bool = True    # False: its program ended before it came to this test
 
 
 @dataclass
@@ -107,7 +108,8 @@ class Results:
         problem = {"timeout": "ran out of time"}.get(status, f"ended with {status}")
         last = self._bail_out or next((x for x in reversed(self._log) if x.strip()), "")
         for case in unreported:
-            where = "" if case.test.name == self._running else " before this test"
+            case.reached = case.test.name == self._running
+            where = "" if case.reached else " before this test"
             case.status = "failed"
             case.why = f"{program} {problem}{where}" + (f": {last}" if last else "")
         failed = any(c.status == "failed" for c in self.cases.values()

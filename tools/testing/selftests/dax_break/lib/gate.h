@@ -3,11 +3,11 @@
  * Gate: a block device that answers when the test says so.
  *
  * A ublk device served by a process of our own. Direct I/O whose buffer is a
- * mapped fsdax page takes a reference on that page (FOLL_PIN, block/bio.c
- * bio_iov_iter_get_pages()) that lasts as long as the request does, and the
- * server keeps a request for as long as it likes: drivers/block/ublk_drv.c
- * resets the block layer's timeout for every server run by root. So the test
- * holds real DMA pins, as many as it wants, and ends them one by one in any order:
+ * mapped fsdax page takes a reference on that page (bio_iov_iter_get_pages() in
+ * block/bio.c: FOLL_PIN, before 6.5 FOLL_GET) that lasts as long as the request does,
+ * and our server keeps a request for as long as it likes: the block layer's timeout
+ * is not for servers run by root (ublk_timeout() in drivers/block/ublk_drv.c). So a
+ * test holds real DMA pins, many at once, and ends them one by one in any order:
  *
  *	gate_open(&gate);		before any DAX file is mapped
  *	fd = open(gate_path(gate), O_RDWR | O_DIRECT | O_CLOEXEC);
@@ -73,9 +73,10 @@ unsigned char gate_pattern(unsigned int slot);
 int gate_release(struct gate *gate, unsigned int slot);
 
 /*
- * Fails what is still held with EIO, without touching its pages, and removes the
- * device. The device node is gone on return, even if files on it are still open.
- * The same happens by itself when the process that opened the gate dies.
+ * Fails what is still held with EIO (which the kernel logs), without touching its
+ * pages, and removes the device: its node is gone on return, even if files on it are
+ * still open. The same happens by itself when the process that opened the gate dies,
+ * even if it is killed while it waits uninterruptibly for a page that the gate holds.
  */
 void gate_close(struct gate *gate);
 

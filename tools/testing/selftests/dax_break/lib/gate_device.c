@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The life of the gate's device: ADD_DEV, SET_PARAMS, START_DEV, STOP_DEV, DEL_DEV
- * commands on /dev/ublk-control.
+ * The life of the gate's device: ADD_DEV, SET_PARAMS, START_DEV, DEL_DEV commands on
+ * /dev/ublk-control.
  *
  * Commands that sleep are run by a kernel worker (io-wq), so requests are served
  * while one is under way. They have to be: START_DEV may read the partition table
- * from this server, and STOP_DEV waits for every request it still has.
+ * from this server, and DEL_DEV waits for every request that was not yet answered.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "gate_internal.h"
@@ -19,12 +21,11 @@
 
 #define COMMAND_MS	(2 * DEADLINE_MS)
 
-/* Runs a control command to its end while serving. */
-static int command(struct gate_server *s, unsigned int op, void *buf, size_t len, __u64 data)
+static void start_command(struct gate_server *s, unsigned int op, void *buf, size_t len,
+			  __u64 data)
 {
 	struct io_uring_sqe *sqe = gate_sqe(s, EVENT_COMMAND, ++s->command);
 	struct ublksrv_ctrl_cmd *cmd = (struct ublksrv_ctrl_cmd *)sqe->cmd;
-	long deadline = deadline_in(COMMAND_MS);
 
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->fd = s->control;
@@ -34,8 +35,15 @@ static int command(struct gate_server *s, unsigned int op, void *buf, size_t len
 	cmd->addr = (uintptr_t)buf;
 	cmd->len = len;
 	cmd->data[0] = data;
-
 	s->command_done = false;
+}
+
+/* Runs a control command to its end while serving. */
+static int command(struct gate_server *s, unsigned int op, void *buf, size_t len, __u64 data)
+{
+	long deadline = deadline_in(COMMAND_MS);
+
+	start_command(s, op, buf, len, data);
 	while (!s->command_done) {
 		if (deadline_over(deadline))
 			return -ETIMEDOUT;
@@ -57,7 +65,7 @@ static int failed(int err, const char *what)
 
 static int create(struct gate_server *s)
 {
-	int err;
+	int err, legacy_err;
 
 	s->control = open("/dev/ublk-control", O_RDWR | O_CLOEXEC);
 	if (s->control < 0 && errno == ENOENT)
@@ -68,27 +76,25 @@ static int create(struct gate_server *s)
 	if (s->control < 0)
 		return why_set(errno, "gate: /dev/ublk-control: %m");
 
-	/*
-	 * Any number will do for the device. Flags that the kernel does not know are
-	 * ignored; not to scan for partitions saves time where it can be had (7.0).
-	 */
 	s->info = (struct ublksrv_ctrl_dev_info){
 		.nr_hw_queues = GATE_QUEUES,
 		.queue_depth = GATE_DEPTH,
 		.max_io_buf_bytes = gate_slot_bytes(),
-		.dev_id = -1,
-		.flags = UBLK_F_NO_AUTO_PART_SCAN,
+		.dev_id = -1,	/* any */
 	};
 	err = command(s, UBLK_U_CMD_ADD_DEV, &s->info, sizeof(s->info), 0);
 	if (refused(err)) {
 		s->legacy = true;
-		err = command(s, UBLK_U_CMD_ADD_DEV, &s->info, sizeof(s->info), 0);
+		legacy_err = command(s, UBLK_U_CMD_ADD_DEV, &s->info, sizeof(s->info), 0);
+		if (!refused(legacy_err))
+			err = legacy_err;
 	}
 	if (err == -EPERM || err == -EACCES)
 		return why_set(EOPNOTSUPP, "gate: cannot add a ublk device: needs root");
 	if (err)
 		return failed(err, "UBLK_U_CMD_ADD_DEV");
 	s->added = true;
+	snprintf(s->queues_path, sizeof(s->queues_path), "/dev/ublkc%u", s->info.dev_id);
 
 	s->params = (struct ublk_params){
 		.len = sizeof(s->params),
@@ -113,22 +119,39 @@ static size_t page_align(size_t bytes)
 	return (bytes + page - 1) & ~(page - 1);
 }
 
-static size_t requests_bytes(void)
+/*
+ * Submits the first FETCHes without CAP_SYS_ADMIN: START_DEV then leaves out the scan
+ * for partitions (ublk_mark_io_ready(), from 6.3), which takes as long as all the rest.
+ */
+static void submit_unprivileged(struct gate_server *s)
 {
-	return page_align(GATE_DEPTH * sizeof(struct ublksrv_io_desc));
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct all[_LINUX_CAPABILITY_U32S_3];
+	struct __user_cap_data_struct less[_LINUX_CAPABILITY_U32S_3];
+	bool dropped = false;
+
+	if (!syscall(SYS_capget, &header, all)) {
+		memcpy(less, all, sizeof(less));
+		less[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective &= ~CAP_TO_MASK(CAP_SYS_ADMIN);
+		dropped = !syscall(SYS_capset, &header, less);
+	}
+	io_uring_submit(&s->ring);
+	if (dropped)
+		syscall(SYS_capset, &header, all);
 }
 
-/* Opens /dev/ublkcN and hands all tags to the driver. */
+/* Opens /dev/ublkcN, maps what the driver writes there, hands all tags to the driver. */
 static int open_queues(struct gate_server *s)
 {
 	long deadline = deadline_in(DEADLINE_MS);
 	size_t stride = page_align(UBLK_MAX_QUEUE_DEPTH * sizeof(struct ublksrv_io_desc));
+	size_t bytes = page_align(GATE_DEPTH * sizeof(struct ublksrv_io_desc));
 	unsigned int tags = s->info.nr_hw_queues * GATE_DEPTH;
-	char path[32];
+	const struct ublksrv_io_desc *requests[GATE_QUEUES];
+	const char *path = s->queues_path;
 	char *buffers;
 
 	/* With devtmpfs the node is already there, otherwise udev has to make it. */
-	snprintf(path, sizeof(path), "/dev/ublkc%u", s->info.dev_id);
 	while ((s->queues = open(path, O_RDWR | O_CLOEXEC)) < 0) {
 		if (errno != ENOENT || deadline_over(deadline))
 			return why_set(errno, "gate: %s: %m", path);
@@ -141,27 +164,23 @@ static int open_queues(struct gate_server *s)
 		return why_set(errno, "gate: mmap of buffers: %m");
 
 	for (unsigned int queue = 0; queue < s->info.nr_hw_queues; queue++) {
-		void *requests = mmap(NULL, requests_bytes(), PROT_READ,
-				      MAP_SHARED | MAP_POPULATE, s->queues,
-				      UBLKSRV_CMD_BUF_OFFSET + queue * stride);
-
-		if (requests == MAP_FAILED)
+		requests[queue] = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE,
+				       s->queues, UBLKSRV_CMD_BUF_OFFSET + queue * stride);
+		if (requests[queue] == MAP_FAILED)
 			return why_set(errno, "gate: mmap of %s: %m", path);
-		s->requests[queue] = requests;
 	}
 
 	for (unsigned int i = 0; i < tags; i++) {
 		struct gate_tag *t = &s->tags[i];
-		const struct ublksrv_io_desc *requests;
 
 		t->queue = i / GATE_DEPTH;
 		t->tag = i % GATE_DEPTH;
-		requests = s->requests[t->queue];
-		t->request = &requests[t->tag];
+		t->request = &requests[t->queue][t->tag];
 		t->buffer = buffers + i * gate_slot_bytes();
 		gate_fetch(s, t, UBLK_U_IO_FETCH_REQ, 0);
 	}
 
+	submit_unprivileged(s);
 	/* A refusal is known at once, and START_DEV would wait for ever for that tag. */
 	gate_pump(s, 0);
 	for (unsigned int i = 0; i < tags; i++)
@@ -183,35 +202,9 @@ int gate_add_device(struct gate_server *s)
 	return err ? failed(err, "UBLK_U_CMD_START_DEV") : 0;
 }
 
-/*
- * Before 6.9 the device has to be stopped and /dev/ublkcN closed, which every
- * FETCH not yet aborted and the mappings keep open, and then DEL_DEV waits for
- * the last user of /dev/ublkbN.
- */
-static int delete_and_wait(struct gate_server *s)
-{
-	long deadline = deadline_in(DEADLINE_MS);
-	int err;
-
-	err = command(s, UBLK_U_CMD_STOP_DEV, NULL, 0, 0);
-	if (err)
-		return failed(err, "UBLK_U_CMD_STOP_DEV");
-
-	for (struct gate_tag *t = s->tags; t < s->tags + GATE_TAGS; t++)
-		while (t->state != TAG_UNUSED && !deadline_over(deadline))
-			gate_pump(s, deadline_left(deadline));
-	for (unsigned int queue = 0; queue < GATE_QUEUES; queue++)
-		if (s->requests[queue])
-			munmap(s->requests[queue], requests_bytes());
-	if (s->queues >= 0)
-		close(s->queues);
-
-	err = command(s, UBLK_U_CMD_DEL_DEV, NULL, 0, 0);
-	return err ? failed(err, "UBLK_U_CMD_DEL_DEV") : 0;
-}
-
 int gate_remove_device(struct gate_server *s)
 {
+	long deadline = deadline_in(COMMAND_MS);
 	int err;
 
 	s->stopping = true;
@@ -222,11 +215,22 @@ int gate_remove_device(struct gate_server *s)
 		return 0;
 
 	/*
-	 * Stops the device, removes its nodes, and leaves the rest (RCU grace periods,
-	 * files that are still open) to whoever holds the last reference.
+	 * Stops the device, aborts the FETCHes and removes the nodes. What is left goes
+	 * with the last file that is open on the device, ours or the test's.
 	 */
 	err = command(s, UBLK_U_CMD_DEL_DEV_ASYNC, NULL, 0, 0);
-	if (refused(err))
-		return delete_and_wait(s);
-	return err ? failed(err, "UBLK_U_CMD_DEL_DEV_ASYNC") : 0;
+	if (!refused(err))
+		return err ? failed(err, "UBLK_U_CMD_DEL_DEV_ASYNC") : 0;
+
+	/*
+	 * Before 6.9 there is only DEL_DEV, which does the same and then waits for that
+	 * last file. We do not: our exit ends its wait, which may be interrupted.
+	 */
+	start_command(s, UBLK_U_CMD_DEL_DEV, NULL, 0, 0);
+	while (!s->command_done && !access(s->queues_path, F_OK)) {
+		if (deadline_over(deadline))
+			return failed(-ETIMEDOUT, "UBLK_U_CMD_DEL_DEV");
+		gate_pump(s, 1);
+	}
+	return 0;
 }

@@ -84,7 +84,8 @@ struct gate_server {
 	int sock;
 	int signals;		/* signalfd */
 	int control;		/* /dev/ublk-control */
-	int queues;		/* /dev/ublkcN */
+	int queues;		/* queues_path */
+	char queues_path[32];	/* /dev/ublkcN */
 	pid_t opener;
 	struct io_uring ring;
 
@@ -101,7 +102,6 @@ struct gate_server {
 	bool command_done;
 	int command_result;
 
-	void *requests[GATE_QUEUES];	/* struct ublksrv_io_desc, by tag */
 	struct gate_tag tags[GATE_TAGS];
 	unsigned long arrivals;
 
@@ -147,7 +147,6 @@ static inline unsigned int gate_opcode(const struct gate_server *s, unsigned int
 #define UBLK_U_CMD_ADD_DEV	_IOWR('u', UBLK_CMD_ADD_DEV, struct ublksrv_ctrl_cmd)
 #define UBLK_U_CMD_DEL_DEV	_IOWR('u', UBLK_CMD_DEL_DEV, struct ublksrv_ctrl_cmd)
 #define UBLK_U_CMD_START_DEV	_IOWR('u', UBLK_CMD_START_DEV, struct ublksrv_ctrl_cmd)
-#define UBLK_U_CMD_STOP_DEV	_IOWR('u', UBLK_CMD_STOP_DEV, struct ublksrv_ctrl_cmd)
 #define UBLK_U_CMD_SET_PARAMS	_IOWR('u', UBLK_CMD_SET_PARAMS, struct ublksrv_ctrl_cmd)
 #endif
 #ifndef UBLK_U_CMD_DEL_DEV_ASYNC
@@ -157,9 +156,6 @@ static inline unsigned int gate_opcode(const struct gate_server *s, unsigned int
 #define UBLK_U_IO_FETCH_REQ	_IOWR('u', UBLK_IO_FETCH_REQ, struct ublksrv_io_cmd)
 #define UBLK_U_IO_COMMIT_AND_FETCH_REQ \
 	_IOWR('u', UBLK_IO_COMMIT_AND_FETCH_REQ, struct ublksrv_io_cmd)
-#endif
-#ifndef UBLK_F_NO_AUTO_PART_SCAN
-#define UBLK_F_NO_AUTO_PART_SCAN	0x40000
 #endif
 
 #endif

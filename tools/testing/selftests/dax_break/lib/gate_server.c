@@ -119,8 +119,11 @@ static void answer_wait(struct gate_server *s)
 
 static void on_request(struct gate_server *s, struct gate_tag *t, int result)
 {
-	/* UBLK_IO_RES_ABORT: the device is stopped, there is nothing to fetch. */
 	if (result != UBLK_IO_RES_OK) {
+		/* ABORT: the device is stopped, there is nothing left to fetch. */
+		if (result != UBLK_IO_RES_ABORT)
+			fprintf(stderr, "# gate: the kernel refuses a command for tag %u/%u: %s\n",
+				t->queue, t->tag, strerror(-result));
 		t->state = TAG_UNUSED;
 		return;
 	}
@@ -264,7 +267,7 @@ static int detach(struct gate_server *s)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setsid();
-	prctl(PR_SET_NAME, "gate");
+	prctl(PR_SET_NAME, "dax_break_gate");
 	if (chdir("/"))
 		return why_set(errno, "gate: chdir /: %m");
 
