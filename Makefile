@@ -37,7 +37,8 @@ $(BUILD)/init: vm/init.c
 	$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
 
 check: all
-	check/check.sh
+	vm/packages.sh check
+	PYTHONPYCACHEPREFIX=$(BUILD)/pycache python3 -m check
 
 clean:
 	rm -rf $(BUILD)/selftests $(BUILD)/init

@@ -6,6 +6,7 @@ Data flows one way, and each step is a module:
     cli         options, phases, exit status; the only one that knows all others
     suite       builds the test programs, knows the tests in them, selects
     kernel      which kernel to boot, from where (apt: Debian packages)
+    kconfig     what that kernel must be configured with
     initramfs   kernel modules, programs and their libraries -> guest image
     accel       is KVM usable here?
     guest       QEMU: boots the image, follows what the guest says, in bounds

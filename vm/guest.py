@@ -30,8 +30,9 @@ LAST_WORDS_SECONDS = 5
 TAIL_LINES = 60
 PR_SET_PDEATHSIG = 1
 
+# Expedited: a test that removes a block device waits for several RCU grace periods.
 COMMAND_LINE = ("console=ttyS0 panic=-1 loglevel=6 sysrq_always_enabled "
-                "dax_break.guest=1 rdinit=/init")
+                "rcupdate.rcu_expedited=1 dax_break.guest=1 rdinit=/init")
 
 
 class End(Enum):

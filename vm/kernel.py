@@ -23,6 +23,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import vmlinux
 from .apt import Apt
 from .errors import RunError
 
@@ -35,11 +36,8 @@ MODULES = {
     "crc32c_generic": "checksums of ext4 and XFS, in older kernels",
     "nfit": "the emulated NVDIMM",
     "nd_pmem": "a block device on persistent memory",
-    "nd_e820": "memory declared persistent by memmap=",
     "ext4": "file system under test",
     "xfs": "file system under test",
-    "virtio_pci": "bus of virtio_blk",
-    "virtio_blk": "a disk to read from by DMA",
     "ublk_drv": "a block device whose requests the tests hold",
 }
 
@@ -52,7 +50,7 @@ class Kernel:
     """A kernel that can be booted."""
 
     version: str            # what uname -r will say
-    image: Path             # bzImage
+    image: Path             # bzImage or, where that boots faster, vmlinux
     modules: list[Path]     # uncompressed, in the order to insert them
     config: Path | None     # its .config, when known
     origin: str             # where it comes from, for people
@@ -232,7 +230,8 @@ def _debian(wanted: str, build: Path) -> Kernel:
         print(f"using kernel {version}, fetched earlier: {error}", file=sys.stderr)
     home = kernels / version
     modules = (home / "modules").read_text().splitlines()[1:]
-    return Kernel(version, home / "vmlinuz", [home / module for module in modules],
+    image = next(path for path in (home / "vmlinux", home / "vmlinuz") if path.exists())
+    return Kernel(version, image, [home / module for module in modules],
                   home / "config", f"Debian linux-image-{version}")
 
 
@@ -292,6 +291,8 @@ def _fetch(apt: Apt, version: str, home: Path) -> None:
             if not found:
                 raise RunError(f"no {name} in {', '.join(packages)}: use another kernel")
             shutil.copyfile(found, kernel / name)
+        if elf := vmlinux.unpack(kernel / "vmlinuz"):
+            (kernel / "vmlinux").write_bytes(elf)
         (kernel / "modules").write_text(
             MADE_FOR + "".join(f"{module.name}\n" for module in modules))
         home.parent.mkdir(exist_ok=True)

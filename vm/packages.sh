@@ -40,6 +40,7 @@ table() {
 	run	cmd:mkfs.xfs			xfsprogs		makes and checks XFS
 	run	cmd:mkfs.ext4			e2fsprogs		makes and checks ext4
 	run	cmd:xz				xz-utils		unpacks kernels
+	run	cmd:zstd			zstd			unpacks kernels
 	run	file:/usr/share/keyrings/debian-archive-keyring.gpg	debian-archive-keyring	verifies downloaded kernels
 	check	cmd:shellcheck			shellcheck		checks shell scripts
 	check	cmd:sparse			sparse			checks C code

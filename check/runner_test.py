@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The runner with bad input and bad guests: exit status, bound, nothing left behind."""
+
+import contextlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+import unittest.mock
+from pathlib import Path
+
+from vm import cli, guest, kernel
+from vm.guest import End, Guest, Machine
+from vm.suite import ROOT, Suite, Test
+
+FIXTURES = Path(__file__).parent / "fixtures"
+PROGRAM_LIMIT = 4       # seconds for a program of fixtures
+
+
+def fixture_suite(directory: Path, *tests: str) -> Suite:
+    """A suite of programs from fixtures/, given as PROGRAM:TEST."""
+    for source in FIXTURES.iterdir():
+        if source.suffix == ".c":
+            subprocess.run(["gcc", "-static", "-o", directory / source.stem, source], check=True)
+        else:
+            shutil.copy(source, directory)
+    pairs = [name.split(":") for name in tests]
+    return Suite(directory, [Test(p, f"runner.ext4.{t}") for p, t in pairs], PROGRAM_LIMIT)
+
+
+def processes(*words: str) -> list[str]:
+    """Command lines that hold all @words."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if all(word in line for word in words):
+                found.append(line)
+    return found
+
+
+class Run(unittest.TestCase):
+    """A run of the runner inside this process, so that its pieces can be replaced."""
+
+    def setUp(self):
+        self.scratch = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def tearDown(self):
+        self.assertEqual(processes("qemu-system", f"run-{os.getpid()}/"), [])
+        self.assertFalse((cli.BUILD / f"run-{os.getpid()}").exists())
+
+    def run_tests(self, *argv: str, limit: float = 60, **for_testing) -> tuple[int, str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        start = time.monotonic()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = cli.main(list(argv), **for_testing)
+        self.assertLess(time.monotonic() - start, limit, "took too long")
+        return status, out.getvalue(), err.getvalue()
+
+    def cannot_run(self, regex: str, *argv: str, **for_testing):
+        status, _, err = self.run_tests(*argv, **for_testing)
+        self.assertEqual(status, cli.NOT_RUN, err)
+        self.assertRegex(err.splitlines()[-1], regex)
+        return err
+
+
+class BadInput(Run):
+    """Exit status 2, and one line that names the cause and the remedy."""
+
+    def refused(self, regex: str, *argv: str):
+        err = self.cannot_run(regex, *argv)
+        self.assertEqual(err.count("\n"), 1, err)
+
+    def test_unknown_option(self):
+        self.refused("unrecognized arguments: --bogus; see --help", "--bogus")
+
+    def test_bad_values(self):
+        self.refused("'lots' is not a size", "--memory", "lots")
+        self.refused("'soon' is not a number of seconds", "--timeout", "soon")
+        self.refused("invalid choice: 'magic'", "--accel", "magic")
+
+    def test_unknown_filesystem(self):
+        self.refused("unknown filesystem 'btrfs'", "--fs", "btrfs")
+
+    def test_unknown_test(self):
+        self.refused("no test matches 'nonesuch'", "nonesuch")
+
+    def test_missing_kernel(self):
+        self.refused("nonesuch", "--kernel", "/nonesuch/bzImage")
+
+    def test_not_a_kernel(self):
+        self.refused("README.md", "--kernel", str(ROOT / "README.md"))
+
+    def test_not_a_kernel_tree(self):
+        self.refused(str(ROOT / "vm"), "--kernel", str(ROOT / "vm"))
+
+    def test_unknown_series(self):
+        self.refused("2.6", "--kernel", "debian:2.6")
+
+    def test_too_much_memory(self):
+        self.refused("no memory for the guest", "--memory", "900000G")
+
+    def test_unwritable_ktap(self):
+        self.refused("cannot write /nonesuch/file", "--ktap", "/nonesuch/file")
+
+    def test_config_without_dax(self):
+        good = kernel.resolve("debian", None, cli.BUILD)
+        shutil.copy(good.image.with_name("vmlinuz"), self.scratch)
+        text = good.config.read_text().replace("CONFIG_FS_DAX=y", "# CONFIG_FS_DAX is not set")
+        (self.scratch / "config").write_text(text)
+        self.refused("it lacks CONFIG_FS_DAX", "--kernel", str(self.scratch / "vmlinuz"))
+
+
+class BadGuest(Run):
+    """What was found before the guest went wrong is kept and printed."""
+
+    def test_all_pass(self):
+        suite = fixture_suite(self.scratch, "pass_test:passes")
+        status, out, _ = self.run_tests(the_suite=suite)
+        self.assertEqual(status, cli.PASSED)
+        self.assertIn("ok 1 pass_test", out)
+
+    def test_panic(self):
+        suite = fixture_suite(self.scratch, "panic_test:panics", "a_test:passes")
+        (self.scratch / "a_test").write_text((FIXTURES / "pass_test").read_text())
+        (self.scratch / "a_test").chmod(0o755)
+        status, out, err = self.run_tests(the_suite=suite)
+        self.assertEqual(status, cli.CRASHED)
+        self.assertIn("the guest crashed", err)
+        self.assertIn("Kernel panic", err)
+        self.assertIn("1 passed, 0 failed, 0 skipped, 1 not run", out)
+
+    def test_hang(self):
+        suite = fixture_suite(self.scratch, "stuck_test:is_stuck")
+        suite.timeout = 1000
+        status, out, err = self.run_tests("--timeout", "12", the_suite=suite, limit=40)
+        self.assertEqual(status, cli.CRASHED)
+        self.assertIn("ran out of time", err)
+        self.assertRegex(err, r"task:stuck_test\s+state:D")
+        self.assertIn("1 not run", out)
+
+    def test_program_out_of_time(self):
+        suite = fixture_suite(self.scratch, "slow_test:sleeps", "z_test:passes")
+        (self.scratch / "z_test").write_text((FIXTURES / "pass_test").read_text())
+        (self.scratch / "z_test").chmod(0o755)
+        status, out, _ = self.run_tests(the_suite=suite)
+        self.assertEqual(status, cli.FAILED)
+        self.assertIn("slow_test ran out of time", out)
+        self.assertIn("1 passed, 1 failed", out)
+
+    def test_no_pmem(self):
+        status, out, _ = self.run_tests("longterm", pmem=False)
+        self.assertEqual(status, cli.SKIPPED)
+        self.assertIn("no persistent memory region", out)
+
+    def test_kernel_without_support(self):
+        """A bare image, no modules, no .config: the guest itself finds what is missing."""
+        image = kernel.resolve("debian", None, cli.BUILD).image
+        shutil.copy(image.with_name("vmlinuz"), self.scratch)
+        self.cannot_run("it lacks .*CONFIG_EXT4_FS CONFIG_XFS_FS CONFIG_LIBNVDIMM", "--kernel",
+                        str(self.scratch / "vmlinuz"))
+
+    def test_no_init(self):
+        image = self.scratch / "initramfs"
+        image.write_bytes(b"")
+        machine = Machine(kernel.resolve("debian", None, cli.BUILD).image, image, self.scratch,
+                          "tcg", 512)
+        running = Guest(machine, lambda line: None, lambda data: None)
+        self.assertEqual(running.run(60), End.NOT_BOOTED)
+        self.assertIn("Kernel panic", "\n".join(running.tail))
+
+    def test_never_boots(self):
+        machine = Machine(kernel.resolve("debian", None, cli.BUILD).image, Path("/dev/null"),
+                          self.scratch, "tcg", 512)
+        with unittest.mock.patch.object(guest, "BOOT_LIMIT", 0.5):
+            self.assertEqual(Guest(machine, print, lambda data: None).run(60), End.NOT_BOOTED)
+
+
+class Killed(unittest.TestCase):
+    """The runner is killed in the middle: its guest goes with it."""
+
+    def kill(self, number: int) -> tuple[int, str]:
+        with subprocess.Popen([ROOT / "run_tests.sh"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as runner:
+            for line in runner.stdout:
+                if "RUN" in line:
+                    break
+            runner.send_signal(number)
+            err = runner.communicate(timeout=20)[1]
+        until = time.monotonic() + 5
+        while processes("qemu-system", f"run-{runner.pid}/") and time.monotonic() < until:
+            time.sleep(0.05)
+        self.assertEqual(processes("qemu-system", f"run-{runner.pid}/"), [])
+        self.run_directory = cli.BUILD / f"run-{runner.pid}"
+        return runner.returncode, err
+
+    def test_term(self):
+        status, err = self.kill(signal.SIGTERM)
+        self.assertEqual((status, err), (cli.NOT_RUN, "run_tests.sh: interrupted\n"))
+        self.assertFalse(self.run_directory.exists())
+
+    def test_kill(self):
+        self.kill(signal.SIGKILL)
+        self.assertTrue(self.run_directory.exists())
+        with cli.run_directory(keep=False):
+            self.assertFalse(self.run_directory.exists(), "the next run tidies up")
+
+
+class FrontDoor(unittest.TestCase):
+    def test_help(self):
+        done = subprocess.run([ROOT / "run_tests.sh", "--help"], capture_output=True, text=True,
+                              check=True)
+        for heading in ("SYNOPSIS", "OPTIONS", "EXIT STATUS", "EXAMPLES"):
+            self.assertIn(f"\n{heading}\n", done.stdout)
+
+    def test_host(self):
+        """This machine has not agreed to anything: all is skipped, saying why."""
+        done = subprocess.run([ROOT / "run_tests.sh", "--host", "longterm"], capture_output=True,
+                              text=True, check=False)
+        self.assertEqual(done.returncode, cli.SKIPPED, done.stderr)
+        self.assertIn("no persistent memory to use", done.stdout)

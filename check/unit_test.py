@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The runner's parsers and tables, without a guest."""
+
+import os
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from vm import accel, guest, kconfig, report
+from vm.errors import RunError
+from vm.results import Results
+from vm.suite import ROOT, Suite, Test
+
+TESTS = [Test("a_test", f"waits.{fs}_punch.{name}") for fs in ("ext4", "xfs")
+         for name in ("one", "one_more")]
+SUITE = Suite(Path("/nowhere"), TESTS, 10)
+
+
+def feed(*messages: str, tests=None) -> tuple[Results, list[str]]:
+    ktap: list[str] = []
+    results = Results(TESTS if tests is None else tests, ktap.append)
+    for message in messages:
+        results.feed(message)
+    return results, ktap
+
+
+class Selection(unittest.TestCase):
+    def names(self, fs, filters):
+        return [t.name for t in SUITE.select(fs, filters)]
+
+    def test_whole_name_means_just_that_test(self):
+        self.assertEqual(self.names([], ["waits.xfs_punch.one"]), ["waits.xfs_punch.one"])
+
+    def test_glob_part_and_program(self):
+        self.assertEqual(len(self.names([], ["*.one"])), 2)
+        self.assertEqual(len(self.names([], ["more"])), 2)
+        self.assertEqual(len(self.names(["xfs"], ["a_test"])), 2)
+
+    def test_unknown_names(self):
+        with self.assertRaisesRegex(RunError, "unknown filesystem 'btrfs'.*ext4, xfs"):
+            SUITE.select(["btrfs"], [])
+        with self.assertRaisesRegex(RunError, "no test matches 'nothing'"):
+            SUITE.select([], ["nothing"])
+
+    def test_arguments_only_for_a_part_of_a_program(self):
+        self.assertEqual(SUITE.arguments("a_test", TESTS), [])
+        self.assertEqual(SUITE.arguments("a_test", TESTS[:1]), ["-r", TESTS[0].name])
+
+
+class Outcomes(unittest.TestCase):
+    """Every chosen test ends as exactly one of passed, failed, skipped, not run."""
+
+    def test_diagnosis_is_the_broken_promise(self):
+        name = TESTS[0].name
+        results, ktap = feed("boot 7.3.4-x", "begin a_test", f"out #  RUN           {name} ...",
+                             "out # a_test.c:12:one:Expected 1 == 0",
+                             "out # a_test.c:12:one:P1 broken: it returned",
+                             f"out not ok 1 {name}", tests=TESTS[:1])
+        self.assertEqual(results.cases[name].why, "P1 broken: it returned")
+        self.assertEqual(results.cases[name].status, "failed")
+        self.assertIn(f"  not ok 1 {name}", ktap)
+
+    def test_skip_keeps_its_reason(self):
+        name = TESTS[0].name
+        results, _ = feed("begin a_test", f"out ok 1 {name} # SKIP no ublk", "end a_test 0",
+                          tests=TESTS[:1])
+        self.assertEqual((results.cases[name].status, results.cases[name].why),
+                         ("skipped", "no ublk"))
+
+    def test_whole_program_skipped(self):
+        results, ktap = feed("begin a_test", "out 1..0 # SKIP no pmem", "end a_test 4")
+        self.assertEqual(len(results.with_status("skipped")), 4)
+        self.assertEqual(ktap[-1], "ok 1 a_test # SKIP no pmem")
+
+    def test_silence_is_failure(self):
+        results, ktap = feed("begin a_test", "out Bail out! mkfs failed", "end a_test 1")
+        self.assertEqual(len(results.with_status("failed")), 4)
+        self.assertIn("mkfs failed", results.cases[TESTS[0].name].why)
+        self.assertEqual(ktap[-1], "not ok 1 a_test")
+
+    def test_timeout_is_failure(self):
+        results, _ = feed("begin a_test", f"out ok 1 {TESTS[0].name}", "end a_test timeout")
+        self.assertEqual(len(results.with_status("passed")), 1)
+        self.assertEqual(len(results.with_status("failed")), 3)
+
+    def test_death_after_the_last_test_is_failure(self):
+        results, ktap = feed("begin a_test", f"out ok 1 {TESTS[0].name}", "end a_test signal 11",
+                             tests=TESTS[:1])
+        self.assertEqual(results.problems, ["a_test ended with signal 11 after its last test"])
+        self.assertEqual(ktap[-1], "not ok 1 a_test")
+
+    def test_a_guest_that_dies_leaves_no_result(self):
+        results, _ = feed("begin a_test", f"out ok 1 {TESTS[0].name}")
+        self.assertEqual(len(results.with_status("")), 3)
+
+
+class KnownBugs(unittest.TestCase):
+    def read(self, text: str) -> list[report.KnownBug]:
+        with tempfile.NamedTemporaryFile("w", suffix="known") as file:
+            file.write(text)
+            file.flush()
+            return report.read_known_bugs(Path(file.name))
+
+    def test_ranges(self):
+        bug = self.read("6.15-7.3 | *.one | wrong | abc\n")[0]
+        for kernel, covered in (("6.14.11", False), ("6.15", True), ("6.15.1-rc1", True),
+                                ("7.3.4+deb13-amd64", True), ("7.4", False), ("8.0", False)):
+            self.assertEqual(bug.covers(report.version(kernel), "a.b.one"), covered, kernel)
+        self.assertFalse(bug.covers((7, 0), "a.b.two"))
+
+    def test_open_ranges(self):
+        upto, since = self.read("-6.14 | * | x |\n6.15- | * | y |\n")
+        self.assertTrue(upto.covers((6, 14, 3), "x"))
+        self.assertFalse(upto.covers((6, 15), "x"))
+        self.assertTrue(since.covers((9, 0), "x"))
+
+    def test_bad_line_is_named(self):
+        with self.assertRaisesRegex(RunError, ":2: not"):
+            self.read("# fine\n6.1 | x\n")
+
+    def test_the_table_itself(self):
+        self.assertTrue(report.read_known_bugs())
+
+    def test_report_tells_old_news_from_new(self):
+        old, new = TESTS[0].name, TESTS[1].name
+        results, _ = feed("boot 6.12.1", "begin a_test", f"out not ok 1 {old}",
+                          f"out not ok 2 {new}", "end a_test 1", tests=TESTS[:2])
+        said = report.Report(results, self.read("-6.14 | *.one | wrong | abc\n"), "./again", {})
+        self.assertEqual([c.test.name for c in said.new_failures()], [new])
+        self.assertIn("known: wrong (fixed by abc)", said.text())
+        self.assertIn(f"again: ./again {new}", said.text())
+
+
+class Kconfig(unittest.TestCase):
+    def test_missing_options_are_named(self):
+        have = {o for f in kconfig.FRAGMENTS for o in kconfig.required(f)} - {"CONFIG_FS_DAX"}
+        with tempfile.NamedTemporaryFile("w") as config:
+            config.write("".join(f"{o}=m\n" for o in have) + "# CONFIG_FS_DAX is not set\n")
+            config.flush()
+            self.assertEqual(kconfig.missing(Path(config.name)), ["CONFIG_FS_DAX"])
+
+    def test_optional_options_are_not_required(self):
+        self.assertNotIn("CONFIG_BLK_DEV_UBLK", kconfig.required(kconfig.FRAGMENTS[0]))
+
+
+class Resources(unittest.TestCase):
+    def machine(self, memory: int) -> guest.Machine:
+        return guest.Machine(Path("k"), Path("i"), Path("/tmp"), "tcg", memory)
+
+    def test_memory(self):
+        with self.assertRaisesRegex(RunError, "no memory for the guest.*--memory"):
+            guest.check_resources(self.machine(1 << 40))
+
+    def test_disk(self):
+        full = mock.Mock(f_bavail=1, f_frsize=4096)
+        with mock.patch("os.statvfs", return_value=full):
+            with self.assertRaisesRegex(RunError, "no disk space"):
+                guest.check_resources(self.machine(1))
+
+
+class Accelerator(unittest.TestCase):
+    """/dev/kvm may be there and useless."""
+
+    def setUp(self):
+        self.bin = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def fake_qemu(self, script: str):
+        qemu = self.bin / "qemu-system-x86_64"
+        qemu.write_text(f"#!/bin/sh\n{script}\n")
+        qemu.chmod(0o755)
+        self.enterContext(mock.patch.dict(os.environ, {
+            "PATH": f"{self.bin}:{os.environ['PATH']}"}))
+
+    def test_a_trial_that_hangs_is_ended(self):
+        self.fake_qemu(f"echo $$ > {self.bin}/pid; exec sleep 100")
+        self.enterContext(mock.patch.object(accel, "TRIAL_SECONDS", 0.5))
+        start = time.monotonic()
+        self.assertFalse(accel.trial_boot())
+        self.assertLess(time.monotonic() - start, 5)
+        pid = (self.bin / "pid").read_text().strip()
+        self.assertFalse(Path("/proc", pid).exists())
+
+    def test_a_trial_that_fails(self):
+        self.fake_qemu("exit 1")
+        self.assertFalse(accel.trial_boot())
+
+    def test_a_trial_that_works(self):
+        self.fake_qemu("exit 33")
+        self.assertTrue(accel.trial_boot())
+
+    def test_the_trial_image_runs(self):
+        """The trial's own code does what it should, seen under emulation."""
+        run = subprocess.run
+        with mock.patch("subprocess.run", lambda words, **kw: run(
+                ["tcg" if w == "kvm" else w for w in words], **kw)):
+            self.assertTrue(accel.trial_boot())
+
+    def test_useless_kvm_falls_back_or_says_so(self):
+        with mock.patch.object(accel, "kvm_problem", return_value="broken"):
+            self.assertEqual(accel.choose("auto"), ("tcg", "broken"))
+            with self.assertRaisesRegex(RunError, "KVM is not usable here: broken"):
+                accel.choose("kvm")
+
+
+class Packages(unittest.TestCase):
+    def test_missing_ones_are_named_in_one_line(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for tool in ("bash", "cat", "id", "apt-get"):
+                os.symlink(f"/usr/bin/{tool}", f"{directory}/{tool}")
+            done = subprocess.run(["/bin/bash", ROOT / "vm/packages.sh", "--no-install"],
+                                  env={"PATH": directory}, capture_output=True, text=True,
+                                  check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(done.stdout, "")
+        self.assertRegex(done.stderr, r"\A.*apt-get install .*qemu-system-x86.*\n\Z")
