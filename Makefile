@@ -25,6 +25,14 @@ programs: $(SELFTESTS)/lib.mk $(BUILD)/init
 	@mkdir -p $(BUILD)/selftests
 	@+$(kselftest) all
 
+# Not part of the suite: shows that what it asserts can come out otherwise.
+oracles: programs
+	@mkdir -p $(BUILD)/oracles
+	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Wno-unused-parameter -pthread \
+		-I$(SELFTEST)/lib -I$(SELFTESTS) -o $(BUILD)/oracles/oracle_test \
+		check/oracles/oracle_test.c $(BUILD)/selftests/lib/*.o \
+		$(shell pkg-config --cflags --libs liburing libpmem2 libndctl)
+
 run_tests: programs
 	@+$(kselftest) run_tests
 
@@ -34,7 +42,7 @@ $(abspath $(BUILD))/framework/tools/testing/selftests/lib.mk:
 # Static: PID 1 must not depend on what else is in the guest.
 $(BUILD)/init: vm/init.c
 	@mkdir -p $(BUILD)
-	$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
+	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -o $@ $<
 
 check: all
 	vm/packages.sh check
@@ -46,4 +54,4 @@ clean:
 distclean:
 	rm -rf $(BUILD)
 
-.PHONY: all programs run_tests check clean distclean
+.PHONY: all programs oracles run_tests check clean distclean

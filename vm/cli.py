@@ -161,7 +161,7 @@ def run(opts, the_suite: Suite | None = None, pmem: bool = True) -> tuple[int, R
 
     with run_directory(opts.keep) as directory, ktap_sink(opts.ktap) as emit:
         if opts.shell:
-            machine = prepare_guest(opts, the_suite, ["shell /bin/sh"], directory,
+            machine = prepare_guest(opts, the_suite, ["shell /bin/with_pmem /bin/sh"], directory,
                                     pmem)
             return guest.shell(machine), None
         if opts.host:

@@ -3,11 +3,16 @@
 
 import os
 import platform
+import signal
 import subprocess
+import threading
 from collections.abc import Callable
 
 from .guest import End
 from .suite import Suite, Test
+
+# A killed program whose child sleeps in state D keeps the pipe open for ever.
+REAP_SECONDS = 2
 
 
 def run(the_suite: Suite, chosen: list[Test], feed: Callable[[str], None]) -> End:
@@ -16,12 +21,28 @@ def run(the_suite: Suite, chosen: list[Test], feed: Callable[[str], None]) -> En
     feed(f"boot {platform.release()}")
     for program in sorted({t.program for t in chosen}):
         feed(f"begin {program}")
-        command = [the_suite.directory / program, *the_suite.arguments(program, chosen)]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, env=environment, text=True,
-                              errors="replace") as running:
-            for line in running.stdout:
-                feed(f"out {line.rstrip()}")
-        feed(f"end {program} {running.returncode}")
+        feed(f"end {program} {run_one(the_suite, program, chosen, environment, feed)}")
     feed("done")
     return End.DONE
+
+
+def run_one(the_suite: Suite, program: str, chosen: list[Test], environment: dict[str, str],
+            feed: Callable[[str], None]) -> str:
+    """Runs @program within the suite's limit. Returns how it ended, in init.c's words."""
+    command = [the_suite.directory / program, *the_suite.arguments(program, chosen)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, env=environment, text=True,
+                          errors="replace", start_new_session=True) as running:
+        def forward():
+            for line in running.stdout:
+                feed(f"out {line.rstrip()}")
+
+        reader = threading.Thread(target=forward, daemon=True)
+        reader.start()
+        reader.join(the_suite.timeout)
+        if reader.is_alive():
+            os.killpg(running.pid, signal.SIGKILL)
+            reader.join(REAP_SECONDS)
+            return "timeout"
+        status = running.wait()
+    return f"signal {-status}" if status < 0 else str(status)

@@ -21,7 +21,6 @@
  *	run SECONDS PROGRAM [ARG ...]	a test program and its time limit
  *	shell PROGRAM [ARG ...]	an interactive program on the console
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -230,16 +229,14 @@ static bool reap(pid_t child, int *status)
 	return found;
 }
 
-/* Task states and stacks go to the console, which the host keeps. */
-static void show_blocked_tasks(void)
+static void write_file(const char *path, const char *text)
 {
-	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return;
-	if (write(fd, "w", 1) < 0)
-		perror("init: sysrq-trigger");
-	close(fd);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		fprintf(stderr, "init: cannot write %s: %s\n", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
 }
 
 static void run(char **argv, int seconds, int sigfd)
@@ -277,7 +274,8 @@ static void run(char **argv, int seconds, int sigfd)
 			break;	/* unkillable: leave it behind */
 		if (left <= 0) {
 			timeout = true;
-			show_blocked_tasks();
+			/* Their stacks go to the console, which the host keeps. */
+			write_file("/proc/sysrq-trigger", "w");
 			kill(-1, SIGKILL);
 			deadline = now_ms() + REAP_MS;
 			continue;
@@ -363,6 +361,8 @@ int main(void)
 
 	mount_all();
 	open_channel();
+	/* The boot was quiet, to be fast; from now on the console is evidence. */
+	write_file("/proc/sys/kernel/printk", "7");
 	putenv("PATH=/bin:/sbin:/usr/bin:/usr/sbin");
 	putenv("HOME=/");
 	uname(&uts);

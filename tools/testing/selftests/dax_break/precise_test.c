@@ -21,13 +21,10 @@ FIXTURE_VARIANT(precise) {
 	const char *fs, *op;
 };
 
-#define PRECISE_VARIANT(_fs, _op) \
-	FIXTURE_VARIANT_ADD(precise, _fs##_##_op) { .fs = #_fs, .op = #_op, }
-
-PRECISE_VARIANT(ext4, truncate);
-PRECISE_VARIANT(ext4, punch);
-PRECISE_VARIANT(xfs, truncate);
-PRECISE_VARIANT(xfs, punch);
+FIXTURE_VARIANT_ADD(precise, ext4_truncate) { "ext4", "truncate" };
+FIXTURE_VARIANT_ADD(precise, ext4_punch) { "ext4", "punch" };
+FIXTURE_VARIANT_ADD(precise, xfs_truncate) { "xfs", "truncate" };
+FIXTURE_VARIANT_ADD(precise, xfs_punch) { "xfs", "punch" };
 
 FIXTURE_SETUP(precise)
 {

@@ -27,19 +27,14 @@ FIXTURE_VARIANT(waits) {
 	const char *fs, *op, *holder;
 };
 
-#define WAITS_VARIANT(_fs, _op, _holder) \
-	FIXTURE_VARIANT_ADD(waits, _fs##_##_op##_##_holder) { \
-		.fs = #_fs, .op = #_op, .holder = #_holder, \
-	}
-
-WAITS_VARIANT(ext4, truncate, vmsplice);
-WAITS_VARIANT(ext4, truncate, dio_read);
-WAITS_VARIANT(ext4, punch, vmsplice);
-WAITS_VARIANT(ext4, punch, dio_read);
-WAITS_VARIANT(xfs, truncate, vmsplice);
-WAITS_VARIANT(xfs, truncate, dio_read);
-WAITS_VARIANT(xfs, punch, vmsplice);
-WAITS_VARIANT(xfs, punch, dio_read);
+FIXTURE_VARIANT_ADD(waits, ext4_truncate_vmsplice) { "ext4", "truncate", "vmsplice" };
+FIXTURE_VARIANT_ADD(waits, ext4_truncate_dio_read) { "ext4", "truncate", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, ext4_punch_vmsplice) { "ext4", "punch", "vmsplice" };
+FIXTURE_VARIANT_ADD(waits, ext4_punch_dio_read) { "ext4", "punch", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, xfs_truncate_vmsplice) { "xfs", "truncate", "vmsplice" };
+FIXTURE_VARIANT_ADD(waits, xfs_truncate_dio_read) { "xfs", "truncate", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, xfs_punch_vmsplice) { "xfs", "punch", "vmsplice" };
+FIXTURE_VARIANT_ADD(waits, xfs_punch_dio_read) { "xfs", "punch", "dio_read" };
 
 FIXTURE_SETUP(waits)
 {

@@ -40,30 +40,37 @@
  * P1: asleep in the layout break. @_observe is waiter_observe(), or after a
  * partial release waiter_observe_again().
  */
-#define ASSERT_BLOCKED(_trial, _observe) \
-	ASSERT_EQ(WAITER_BLOCKED, _observe(&(_trial)->waiter)) { \
-		TH_LOG("P1 broken: %s", trial_describe(_trial)); \
-	}
+#define ASSERT_BLOCKED(_trial, _observe) do { \
+	struct trial *__trial = (_trial); \
+\
+	ASSERT_EQ(WAITER_BLOCKED, _observe(&__trial->waiter)) { \
+		TH_LOG("P1 broken: %s", trial_describe(__trial)); \
+	} \
+} while (0)
 
-/* P2: done, now that nothing is pinned any more; and done well (P1, P5). */
+/* P2: done, now that nothing is pinned any more; and done well (P5). */
 #define ASSERT_COMPLETES(_trial) do { \
-	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&(_trial)->waiter)) { \
-		TH_LOG("P2 broken: %s", trial_describe(_trial)); \
+	struct trial *__trial = (_trial); \
+\
+	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&__trial->waiter)) { \
+		TH_LOG("P2 broken: %s", trial_describe(__trial)); \
 	} \
-	ASSERT_EQ(0, waiter_result(&(_trial)->waiter)) { \
-		TH_LOG("P2 broken: %s", trial_describe(_trial)); \
+	ASSERT_EQ(0, waiter_result(&__trial->waiter)) { \
+		TH_LOG("P2 broken: %s", trial_describe(__trial)); \
 	} \
-	ASSERT_EQ(0, trial_check(_trial)) { \
-		TH_LOG("P5 broken: after %s %s", (_trial)->op->name, why()); \
+	ASSERT_EQ(0, trial_check(__trial)) { \
+		TH_LOG("P5 broken: after %s %s", __trial->op->name, why()); \
 	} \
 } while (0)
 
 /* P4: never seen to sleep in the layout break on its way. */
 #define ASSERT_DOES_NOT_WAIT(_trial) do { \
-	ASSERT_EQ(WAITER_DONE, waiter_observe(&(_trial)->waiter)) { \
-		TH_LOG("P4 broken: %s", trial_describe(_trial)); \
+	struct trial *__unpinned = (_trial); \
+\
+	ASSERT_EQ(WAITER_DONE, waiter_observe(&__unpinned->waiter)) { \
+		TH_LOG("P4 broken: %s", trial_describe(__unpinned)); \
 	} \
-	ASSERT_COMPLETES(_trial); \
+	ASSERT_COMPLETES(__unpinned); \
 } while (0)
 
 /* -l: the names of all tests, one a line, as the harness' -r option takes them. */

@@ -32,7 +32,7 @@ struct bed {
 
 static struct bed beds[MAX_BEDS];
 static unsigned int nr_beds;
-static char root_dir[] = "/tmp/dax_break.XXXXXX";
+static char root_dir[32];
 static pid_t owner;
 
 static bool in_guest(void)
@@ -137,6 +137,7 @@ int testbed_setup(void)
 	/* Mounts of our own: nobody else sees them, and none outlives us. */
 	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return why_set(errno, "cannot make a mount namespace: %s", strerror(errno));
+	snprintf(root_dir, sizeof(root_dir), "/tmp/dax_break.XXXXXX");
 	if (!mkdtemp(root_dir))
 		return why_set(errno, "cannot create a directory in /tmp: %s", strerror(errno));
 
