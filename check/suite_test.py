@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The suite itself: on the default kernel, on one that breaks a promise, on stand-ins."""
 
+import contextlib
+import io
 import subprocess
 import unittest
 from pathlib import Path
@@ -12,7 +14,11 @@ ORACLES = Path(__file__).parent / "oracles"
 
 
 def run(*argv: str, **for_testing):
-    return cli.run(options.parse(list(argv)), **for_testing)
+    """Exit status and report of a run; of its output only the summary is shown."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        status, report = cli.run(options.parse(list(argv)), **for_testing)
+    print(report.text(), flush=True)
+    return status, report
 
 
 class SuiteRuns(unittest.TestCase):

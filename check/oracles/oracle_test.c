@@ -14,9 +14,7 @@
 #define PAGES	4
 
 FIXTURE(oracle) {
-	struct dax_file file;
-	struct waiter waiter;
-	struct holder holder;
+	struct trial trial;	/* without an operation of its own */
 };
 
 FIXTURE_VARIANT(oracle) {
@@ -27,16 +25,12 @@ FIXTURE_VARIANT_ADD(oracle, ext4) { "ext4" };
 
 FIXTURE_SETUP(oracle)
 {
-	REQUIRE(return, dax_file_create(&self->file, testbed_dir(variant->fs), PAGES));
+	REQUIRE(return, dax_file_create(&self->trial.file, testbed_dir(variant->fs), PAGES));
 }
 
 FIXTURE_TEARDOWN(oracle)
 {
-	bool gone;
-
-	holder_close(&self->holder);
-	gone = waiter_end(&self->waiter);
-	dax_file_close(&self->file, !gone);
+	trial_end(&self->trial);
 }
 
 static int return_at_once(void *file)
@@ -63,37 +57,39 @@ static int truncate_to_page_1(void *arg)
 	return op_find("truncate")->run(file->fd, file->page_size, 0);
 }
 
-/* Forks the waiter, pins pages 1 and 2, starts it. */
-#define START(_fn) do { \
-	REQUIRE(return, waiter_fork(&self->waiter, "stand-in", _fn, &self->file)); \
-	REQUIRE(return, holder_open(&self->holder, "vmsplice")); \
-	REQUIRE(return, dax_file_map(&self->file)); \
-	for (unsigned int page = 1; page <= 2; page++) \
-		REQUIRE(return, holder_hold(&self->holder, page, \
-					    dax_file_page(&self->file, page), \
-					    self->file.page_size)); \
-	waiter_start(&self->waiter); \
-} while (0)
+/* Forks a waiter for @fn, pins pages 1 and 2, starts it. */
+static int start(struct trial *trial, int (*fn)(void *))
+{
+	int rc = waiter_fork(&trial->waiter, "stand-in", fn, &trial->file) ?:
+		 holder_open(&trial->holder, "vmsplice") ?:
+		 dax_file_map(&trial->file);
+
+	for (unsigned int page = 1; !rc && page <= 2; page++)
+		rc = trial_hold(trial, page);
+	if (!rc)
+		waiter_start(&trial->waiter);
+	return rc;
+}
 
 /* P1: an operation that does not wait. */
 TEST_F(oracle, sees_no_wait)
 {
-	START(return_at_once);
-	ASSERT_EQ(WAITER_DONE, waiter_observe(&self->waiter));
+	REQUIRE(return, start(&self->trial, return_at_once));
+	ASSERT_EQ(WAITER_DONE, waiter_observe(&self->trial.waiter));
 }
 
 /* P1: asleep, but not because of the pins. */
 TEST_F(oracle, sees_another_sleep)
 {
-	START(sleep_elsewhere);
-	ASSERT_EQ(WAITER_LOST, waiter_observe(&self->waiter));
+	REQUIRE(return, start(&self->trial, sleep_elsewhere));
+	ASSERT_EQ(WAITER_LOST, waiter_observe(&self->trial.waiter));
 }
 
 /* P2: waits, but burns the CPU. */
 TEST_F(oracle, sees_a_spin)
 {
-	START(spin);
-	ASSERT_EQ(WAITER_SPINNING, waiter_observe(&self->waiter));
+	REQUIRE(return, start(&self->trial, spin));
+	ASSERT_EQ(WAITER_SPINNING, waiter_observe(&self->trial.waiter));
 }
 
 /*
@@ -102,24 +98,24 @@ TEST_F(oracle, sees_a_spin)
  */
 TEST_F(oracle, sees_no_new_look)
 {
-	START(truncate_to_page_1);
-	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(&self->waiter));
-	REQUIRE(return, holder_release(&self->holder, 2));
-	ASSERT_EQ(WAITER_LOST, waiter_observe_again(&self->waiter));
+	REQUIRE(return, start(&self->trial, truncate_to_page_1));
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(&self->trial.waiter));
+	REQUIRE(return, trial_release(&self->trial, 2));
+	ASSERT_EQ(WAITER_LOST, waiter_observe_again(&self->trial.waiter));
 }
 
 /* P2: still asleep when it should be done. */
 TEST_F(oracle, sees_no_end)
 {
-	START(truncate_to_page_1);
-	ASSERT_EQ(WAITER_BLOCKED, waiter_observe_end(&self->waiter));
+	REQUIRE(return, start(&self->trial, truncate_to_page_1));
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe_end(&self->trial.waiter));
 }
 
 /* P5: too little was punched, too much was, a size is wrong. */
 TEST_F(oracle, sees_wrong_content)
 {
 	const struct op *punch = op_find("punch"), *truncate = op_find("truncate");
-	struct dax_file *file = &self->file;
+	struct dax_file *file = &self->trial.file;
 
 	ASSERT_NE(0, punch->check(file, 1, 2));
 	ASSERT_NE(0, truncate->check(file, 1, 2));
@@ -138,12 +134,11 @@ TEST_F(oracle, sees_wrong_content)
 /* A page that is not really held must not be taken for one that is. */
 TEST_F(oracle, sees_a_failed_pin)
 {
-	REQUIRE(return, holder_open(&self->holder, "vmsplice"));
-	REQUIRE(return, dax_file_map(&self->file));
-	ASSERT_EQ(0, ftruncate(self->file.fd, 0));
+	REQUIRE(return, holder_open(&self->trial.holder, "vmsplice"));
+	REQUIRE(return, dax_file_map(&self->trial.file));
+	ASSERT_EQ(0, ftruncate(self->trial.file.fd, 0));
 	/* Beyond the end of the file there is no page to hold. */
-	ASSERT_NE(0, holder_hold(&self->holder, 1, dax_file_page(&self->file, 1),
-				 self->file.page_size));
+	ASSERT_NE(0, trial_hold(&self->trial, 1));
 }
 
 int main(int argc, char **argv)
