@@ -44,9 +44,11 @@ $(BUILD)/init: vm/init.c
 	@mkdir -p $(BUILD)
 	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -o $@ $<
 
-check: all
+# Installs first: on a bare machine nothing else would work.
+check:
 	vm/packages.sh check
-	PYTHONPYCACHEPREFIX=$(BUILD)/pycache python3 -m check
+	$(MAKE) all
+	PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache python3 -m check
 
 clean:
 	rm -rf $(BUILD)/selftests $(BUILD)/init

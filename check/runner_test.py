@@ -120,8 +120,8 @@ class BadGuest(Run):
 
     def test_all_pass(self):
         suite = fixture_suite(self.scratch, "pass_test:passes")
-        status, out, _ = self.run_tests(the_suite=suite)
-        self.assertEqual(status, cli.PASSED)
+        status, out, err = self.run_tests(the_suite=suite)
+        self.assertEqual(status, cli.PASSED, err)
         self.assertIn("ok 1 pass_test", out)
 
     def test_panic(self):
@@ -129,7 +129,7 @@ class BadGuest(Run):
         (self.scratch / "a_test").write_text((FIXTURES / "pass_test").read_text())
         (self.scratch / "a_test").chmod(0o755)
         status, out, err = self.run_tests(the_suite=suite)
-        self.assertEqual(status, cli.CRASHED)
+        self.assertEqual(status, cli.CRASHED, err)
         self.assertIn("the guest crashed", err)
         self.assertIn("Kernel panic", err)
         self.assertIn("1 passed, 0 failed, 0 skipped, 1 not run", out)
@@ -138,7 +138,7 @@ class BadGuest(Run):
         suite = fixture_suite(self.scratch, "stuck_test:is_stuck")
         suite.timeout = 1000
         status, out, err = self.run_tests("--timeout", "12", the_suite=suite, limit=40)
-        self.assertEqual(status, cli.CRASHED)
+        self.assertEqual(status, cli.CRASHED, err)
         self.assertIn("ran out of time", err)
         self.assertRegex(err, r"task:stuck_test\s+state:D")
         self.assertIn("1 not run", out)
@@ -147,14 +147,14 @@ class BadGuest(Run):
         suite = fixture_suite(self.scratch, "slow_test:sleeps", "z_test:passes")
         (self.scratch / "z_test").write_text((FIXTURES / "pass_test").read_text())
         (self.scratch / "z_test").chmod(0o755)
-        status, out, _ = self.run_tests(the_suite=suite)
-        self.assertEqual(status, cli.FAILED)
+        status, out, err = self.run_tests(the_suite=suite)
+        self.assertEqual(status, cli.FAILED, err)
         self.assertIn("slow_test ran out of time", out)
         self.assertIn("1 passed, 1 failed", out)
 
     def test_no_pmem(self):
-        status, out, _ = self.run_tests("longterm", pmem=False)
-        self.assertEqual(status, cli.SKIPPED)
+        status, out, err = self.run_tests("longterm", pmem=False)
+        self.assertEqual(status, cli.SKIPPED, err)
         self.assertIn("no persistent memory region", out)
 
     def test_kernel_without_support(self):
@@ -207,7 +207,8 @@ class Killed(unittest.TestCase):
         self.assertFalse(self.run_directory.exists())
 
     def test_kill(self):
-        self.kill(signal.SIGKILL)
+        status, err = self.kill(signal.SIGKILL)
+        self.assertEqual(status, -signal.SIGKILL, err)
         self.assertTrue(self.run_directory.exists())
         with cli.run_directory(keep=False):
             self.assertFalse(self.run_directory.exists(), "the next run tidies up")

@@ -7,11 +7,13 @@
  * observation that a test of the suite asserts must come out differently.
  */
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "dax_break.h"
 
 #define PAGES	4
+#define NOBODY	65534
 
 FIXTURE(oracle) {
 	struct trial trial;	/* without an operation of its own */
@@ -109,6 +111,26 @@ TEST_F(oracle, sees_no_end)
 {
 	REQUIRE(return, start(&self->trial, truncate_to_page_1));
 	ASSERT_EQ(WAITER_BLOCKED, waiter_observe_end(&self->trial.waiter));
+}
+
+/* Without the privilege to read stacks, wchan has to do. */
+TEST_F(oracle, knows_the_sleep_by_wchan)
+{
+	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
+	/* Changing the uid makes a process secret even to itself. */
+	ASSERT_EQ(0, prctl(PR_SET_DUMPABLE, 1));
+	REQUIRE(return, start(&self->trial, truncate_to_page_1));
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(&self->trial.waiter));
+	ASSERT_STREQ("ext4_wait_dax_page", self->trial.waiter.where);
+}
+
+/* Where not even wchan can be read, a long sleep is taken for blocked, and it says so. */
+TEST_F(oracle, says_that_it_guessed)
+{
+	REQUIRE(return, start(&self->trial, truncate_to_page_1));
+	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(&self->trial.waiter));
+	ASSERT_NE(NULL, strstr(waiter_describe(&self->trial.waiter), "guessed"));
 }
 
 /* P5: too little was punched, too much was, a size is wrong. */

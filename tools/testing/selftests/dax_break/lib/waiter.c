@@ -209,7 +209,8 @@ static enum waiter_state observe(struct waiter *waiter, enum until until)
 			dwell_switches = task.switches;
 			dwell = deadline_in(DWELL_MS);
 		} else if (in_break < 0 && deadline_over(dwell)) {
-			set_where(waiter, "unknown");
+			snprintf(waiter->where, sizeof(waiter->where),
+				 "a place that cannot be read (guessed after %d ms)", DWELL_MS);
 			in_break = 1;
 		}
 		/* The same sleep before and after its stack was read? */
