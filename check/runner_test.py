@@ -83,6 +83,9 @@ class BadInput(Run):
         self.refused("'soon' is not a number of seconds", "--timeout", "soon")
         self.refused("invalid choice: 'magic'", "--accel", "magic")
 
+    def test_host_has_no_guest(self):
+        self.refused("--host runs no guest", "--host", "--shell")
+
     def test_unknown_filesystem(self):
         self.refused("unknown filesystem 'btrfs'", "--fs", "btrfs")
 

@@ -23,12 +23,11 @@ def run(*argv: str, **for_testing):
 
 class SuiteRuns(unittest.TestCase):
     def test_default_kernel(self):
-        """Every failure is a known bug, every known bug fails."""
+        """Every failure is a known bug; a known bug that does not show is reported only."""
         status, report = run()
         self.assertIn(status, (cli.PASSED, cli.FAILED))
         self.assertEqual([f"{c.test.name}: {c.why}" for c in report.new_failures()], [])
         self.assertEqual(report.results.problems, [])
-        self.assertEqual([c.test.name for c in report.unexpected_passes()], [])
         self.assertTrue(report.results.with_status("passed"))
 
     def test_kernel_that_does_not_wait(self):

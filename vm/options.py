@@ -110,4 +110,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--no-install", action="store_true")
     parser.add_argument("tests", nargs="*", metavar="TEST")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.host and (args.shell or args.modules or args.kernel != "debian"):
+        parser.error("--host runs no guest: leave --shell, --kernel and --modules out")
+    return args

@@ -36,16 +36,12 @@ FIXTURE_SETUP(longterm)
 		.first = 0,
 		.count = 4,
 	};
-	int rc;
+	int rc = io_uring_queue_init(1, &self->ring, 0);
 
-	rc = io_uring_queue_init(1, &self->ring, 0);
 	if (rc)
 		SKIP(return, "no io_uring (%s): CONFIG_IO_URING, sysctl kernel.io_uring_disabled=0",
 		     strerror(-rc));
-	rc = trial_setup(&self->trial, &spec);
-	if (rc)
-		trial_end(&self->trial);
-	REQUIRE(return, rc);
+	REQUIRE(return, trial_setup(&self->trial, &spec));
 }
 
 FIXTURE_TEARDOWN(longterm)

@@ -36,11 +36,8 @@ FIXTURE_SETUP(precise)
 		.first = 1,
 		.count = 2,
 	};
-	int rc = trial_setup(&self->trial, &spec);
 
-	if (rc)
-		trial_end(&self->trial);
-	REQUIRE(return, rc);
+	REQUIRE(return, trial_setup(&self->trial, &spec));
 }
 
 FIXTURE_TEARDOWN(precise)

@@ -36,6 +36,8 @@ int trial_setup(struct trial *trial, const struct trial_spec *spec)
 		rc = holder_open(&trial->holder, spec->holder);
 	if (!rc)
 		rc = dax_file_map(&trial->file);
+	if (rc)
+		trial_end(trial);
 	return rc;
 }
 
@@ -76,5 +78,8 @@ void trial_end(struct trial *trial)
 	holder_close(&trial->holder);
 	dax_file_unmap(&trial->file);
 	gone = waiter_end(&trial->waiter);
+	if (!gone)
+		fprintf(stderr, "# left behind: process %d (%s) survives SIGKILL; its file: %s\n",
+			trial->waiter.pid, trial->waiter.name, trial->file.path);
 	dax_file_close(&trial->file, !gone);
 }

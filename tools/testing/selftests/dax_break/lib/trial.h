@@ -29,8 +29,8 @@ struct trial {
 
 /*
  * Creates the file, forks the waiter, opens the holder and maps the file, in the
- * order that keeps the children free of mappings and pins. @trial must stay where
- * it is until trial_end(), also after a failure.
+ * order that keeps the children free of mappings and pins. After a failure nothing
+ * of that is left. @trial must stay where it is until trial_end().
  */
 int trial_setup(struct trial *trial, const struct trial_spec *spec);
 
