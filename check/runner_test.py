@@ -110,6 +110,10 @@ class BadInput(Run):
     def test_unwritable_ktap(self):
         self.refused("cannot write /nonesuch/file", "--ktap", "/nonesuch/file")
 
+    def test_full_disk(self):
+        with unittest.mock.patch("vm.initramfs.write", side_effect=OSError(28, "No space", "img")):
+            self.refused("img: No space")
+
     def test_config_without_dax(self):
         good = kernel.resolve("debian", None, cli.BUILD)
         shutil.copy(good.image.with_name("vmlinuz"), self.scratch)

@@ -24,6 +24,7 @@ PASSED, FAILED, NOT_RUN, CRASHED, SKIPPED = range(5)
 
 BUILD = ROOT / "build"
 LAST_RUN = BUILD / "last-run"
+SHELL = "shell /bin/with_pmem /bin/sh"      # an order for init.c
 
 
 def install_packages(may_install: bool) -> None:
@@ -85,13 +86,16 @@ def ktap_sink(also: Path | None):
         yield emit
 
 
+def environment(chosen: list[Test]) -> str:
+    return f"env DAX_BREAK_FS={' '.join(sorted({t.fs for t in chosen}))}"
+
+
 def orders(chosen: list[Test], the_suite: Suite) -> list[str]:
     """What the guest shall do, as init.c reads it."""
-    filesystems = " ".join(sorted({t.fs for t in chosen}))
     runs = [" ".join(["run", str(the_suite.timeout), f"/bin/{program}",
                       *the_suite.arguments(program, chosen)])
             for program in sorted({t.program for t in chosen})]
-    return [f"env DAX_BREAK_FS={filesystems}", *runs]
+    return [environment(chosen), *runs]
 
 
 def prepare_guest(opts, the_suite: Suite, plan: list[str], directory: Path, pmem: bool):
@@ -152,6 +156,8 @@ def run(opts, the_suite: Suite | None = None, pmem: bool = True) -> tuple[int, R
     started = time.monotonic()
     install_packages(not opts.no_install)
     LAST_RUN.mkdir(parents=True, exist_ok=True)
+    if not opts.list:
+        print(f"# building the suite ({LAST_RUN}/build.log)", flush=True)
     suite.build(BUILD, LAST_RUN / "build.log")
     the_suite = the_suite or suite.load(BUILD / "selftests")
     chosen = the_suite.select([f for f in opts.fs.split(",") if f], opts.tests)
@@ -161,8 +167,7 @@ def run(opts, the_suite: Suite | None = None, pmem: bool = True) -> tuple[int, R
 
     with run_directory(opts.keep) as directory, ktap_sink(opts.ktap) as emit:
         if opts.shell:
-            machine = prepare_guest(opts, the_suite, ["shell /bin/with_pmem /bin/sh"], directory,
-                                    pmem)
+            machine = prepare_guest(opts, the_suite, [environment(chosen), SHELL], directory, pmem)
             return guest.shell(machine), None
         if opts.host:
             booted = time.monotonic()
@@ -191,6 +196,9 @@ def main(argv: list[str], **for_testing) -> int:
         return run(options.parse(argv), **for_testing)[0]
     except RunError as error:
         print(f"run_tests.sh: {error}", file=sys.stderr)
+    except OSError as error:
+        # Full disk, a build directory of another user, ...
+        print(f"run_tests.sh: {error.filename or BUILD}: {error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
         print("run_tests.sh: interrupted", file=sys.stderr)
     return NOT_RUN
