@@ -63,8 +63,9 @@ const char *trial_describe(const struct trial *trial)
 	const char *held = trial->holder.ops ? holder_describe(&trial->holder) : "";
 
 	if (held[0])
-		snprintf(text, sizeof(text), "%s, with page %s pinned by %s",
-			 waiter_describe(&trial->waiter), held, trial->holder.ops->what);
+		snprintf(text, sizeof(text), "%s, with page%s %s pinned by %s",
+			 waiter_describe(&trial->waiter), strchr(held, ',') ? "s" : "", held,
+			 trial->holder.ops->what);
 	else
 		snprintf(text, sizeof(text), "%s, with nothing pinned",
 			 waiter_describe(&trial->waiter));

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -128,46 +127,22 @@ void waiter_start(struct waiter *waiter)
 		abort();	/* an empty pipe takes a byte */
 }
 
-/* @text begins with a function's name. */
-static void set_where(struct waiter *waiter, const char *text)
-{
-	size_t len = 0;
-
-	while (isalnum(text[len]) || strchr("_.", text[len] ?: ' '))
-		len++;
-	snprintf(waiter->where, sizeof(waiter->where), "%.*s", (int)len, text);
-}
-
 /*
- * Functions that only a layout break sleeps in, by parts of their names:
- * since 6.15 dax_break_layout() and dax_break_layout_final() (fs/dax.c), with
- * ext4_, xfs_ or fuse_wait_dax_page() on top; before that loops in
- * ext4_break_layouts(), xfs_break_dax_layouts() and fuse_dax_break_layouts().
+ * Functions that only a layout break sleeps in, by parts of their names. In 6.1 as
+ * in 7.3 these are ext4_, xfs_ and fuse_wait_dax_page(), since 6.15 called from
+ * dax_break_layout(), and dax_break_layout_final() (fs/dax.c). The others would
+ * be it if a compiler inlined differently.
  */
 static const char *const break_functions[] = {
-	"wait_dax_page", "dax_break_layout", "break_dax_layouts", "_break_layouts",
+	"wait_dax_page", "wait_page_idle",
+	"dax_break_layout", "break_dax_layouts", "_break_layouts",
 };
 
 /*
- * Is there a layout break in @text, a stack or a wchan? If so waiter->where gets
- * the innermost such function.
+ * Is it the layout break that the waiter sleeps in? Only the innermost function
+ * counts: below a layout break a task can also wait for a lock.
+ * 1: yes; 0: something else; -1: the kernel does not tell.
  */
-static bool names_break(struct waiter *waiter, const char *text)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(break_functions); i++) {
-		const char *hit = strstr(text, break_functions[i]);
-
-		if (!hit)
-			continue;
-		while (hit > text && !isspace(hit[-1]))
-			hit--;
-		set_where(waiter, hit);
-		return true;
-	}
-	return false;
-}
-
-/* 1: asleep in a layout break; 0: in something else; -1: the kernel does not tell. */
 static int sleeps_in_break(struct waiter *waiter)
 {
 	char text[4096], *function;
@@ -177,10 +152,13 @@ static int sleeps_in_break(struct waiter *waiter)
 		read_proc(waiter->pid, "wchan", text, sizeof(text));
 	if (!text[0] || !strcmp(text, "0"))
 		return -1;
-	if (names_break(waiter, text))
-		return 1;
-	function = strchr(text, ' ');	/* "[<0>] function+0x..." or just its name */
-	set_where(waiter, function ? function + 1 : text);
+	/* "[<0>] function+0x12/0x34" a line, or just "function" */
+	function = text[0] == '[' ? text + strcspn(text, " ") + 1 : text;
+	snprintf(waiter->where, sizeof(waiter->where), "%.*s", (int)strcspn(function, "+\n"),
+		 function);
+	for (size_t i = 0; i < ARRAY_SIZE(break_functions); i++)
+		if (strstr(waiter->where, break_functions[i]))
+			return 1;
 	return 0;
 }
 
