@@ -23,8 +23,15 @@ FIXTURE_VARIANT(precise) {
 
 FIXTURE_VARIANT_ADD(precise, ext4_truncate) { "ext4", "truncate" };
 FIXTURE_VARIANT_ADD(precise, ext4_punch) { "ext4", "punch" };
+FIXTURE_VARIANT_ADD(precise, ext4_zero) { "ext4", "zero" };
+FIXTURE_VARIANT_ADD(precise, ext4_collapse) { "ext4", "collapse" };
+FIXTURE_VARIANT_ADD(precise, ext4_insert) { "ext4", "insert" };
 FIXTURE_VARIANT_ADD(precise, xfs_truncate) { "xfs", "truncate" };
 FIXTURE_VARIANT_ADD(precise, xfs_punch) { "xfs", "punch" };
+FIXTURE_VARIANT_ADD(precise, xfs_zero) { "xfs", "zero" };
+FIXTURE_VARIANT_ADD(precise, xfs_collapse) { "xfs", "collapse" };
+FIXTURE_VARIANT_ADD(precise, xfs_insert) { "xfs", "insert" };
+FIXTURE_VARIANT_ADD(precise, xfs_unshare) { "xfs", "unshare" };
 
 FIXTURE_SETUP(precise)
 {

@@ -9,10 +9,11 @@
  *	page	0	1	2	3
  *	pinned		X	X
  *	truncate	|======================>	down to one page
- *	punch		|==============|		a hole of two pages
+ *	punch, ...	|==============|		only these two
  *
  * Seen must be: asleep in the layout break while any pin is left, done after the
- * last one has gone, and a file that looks as the operation promises.
+ * last one has gone, and a file that looks as the operation promises, with what
+ * a device wrote to it during the wait.
  *
  * "One page idle is not the inode idle": the loop of dax_break_layout(),
  * fs/dax.c, or before 6.15 those around dax_layout_busy_page().
@@ -29,12 +30,37 @@ FIXTURE_VARIANT(waits) {
 
 FIXTURE_VARIANT_ADD(waits, ext4_truncate_vmsplice) { "ext4", "truncate", "vmsplice" };
 FIXTURE_VARIANT_ADD(waits, ext4_truncate_dio_read) { "ext4", "truncate", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, ext4_truncate_dio_write) { "ext4", "truncate", "dio_write" };
 FIXTURE_VARIANT_ADD(waits, ext4_punch_vmsplice) { "ext4", "punch", "vmsplice" };
 FIXTURE_VARIANT_ADD(waits, ext4_punch_dio_read) { "ext4", "punch", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, ext4_punch_dio_write) { "ext4", "punch", "dio_write" };
+FIXTURE_VARIANT_ADD(waits, ext4_zero_vmsplice) { "ext4", "zero", "vmsplice" };
+FIXTURE_VARIANT_ADD(waits, ext4_zero_dio_read) { "ext4", "zero", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, ext4_zero_dio_write) { "ext4", "zero", "dio_write" };
+FIXTURE_VARIANT_ADD(waits, ext4_collapse_vmsplice) { "ext4", "collapse", "vmsplice" };
+FIXTURE_VARIANT_ADD(waits, ext4_collapse_dio_read) { "ext4", "collapse", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, ext4_collapse_dio_write) { "ext4", "collapse", "dio_write" };
+FIXTURE_VARIANT_ADD(waits, ext4_insert_vmsplice) { "ext4", "insert", "vmsplice" };
+FIXTURE_VARIANT_ADD(waits, ext4_insert_dio_read) { "ext4", "insert", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, ext4_insert_dio_write) { "ext4", "insert", "dio_write" };
 FIXTURE_VARIANT_ADD(waits, xfs_truncate_vmsplice) { "xfs", "truncate", "vmsplice" };
 FIXTURE_VARIANT_ADD(waits, xfs_truncate_dio_read) { "xfs", "truncate", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, xfs_truncate_dio_write) { "xfs", "truncate", "dio_write" };
 FIXTURE_VARIANT_ADD(waits, xfs_punch_vmsplice) { "xfs", "punch", "vmsplice" };
 FIXTURE_VARIANT_ADD(waits, xfs_punch_dio_read) { "xfs", "punch", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, xfs_punch_dio_write) { "xfs", "punch", "dio_write" };
+FIXTURE_VARIANT_ADD(waits, xfs_zero_vmsplice) { "xfs", "zero", "vmsplice" };
+FIXTURE_VARIANT_ADD(waits, xfs_zero_dio_read) { "xfs", "zero", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, xfs_zero_dio_write) { "xfs", "zero", "dio_write" };
+FIXTURE_VARIANT_ADD(waits, xfs_collapse_vmsplice) { "xfs", "collapse", "vmsplice" };
+FIXTURE_VARIANT_ADD(waits, xfs_collapse_dio_read) { "xfs", "collapse", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, xfs_collapse_dio_write) { "xfs", "collapse", "dio_write" };
+FIXTURE_VARIANT_ADD(waits, xfs_insert_vmsplice) { "xfs", "insert", "vmsplice" };
+FIXTURE_VARIANT_ADD(waits, xfs_insert_dio_read) { "xfs", "insert", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, xfs_insert_dio_write) { "xfs", "insert", "dio_write" };
+FIXTURE_VARIANT_ADD(waits, xfs_unshare_vmsplice) { "xfs", "unshare", "vmsplice" };
+FIXTURE_VARIANT_ADD(waits, xfs_unshare_dio_read) { "xfs", "unshare", "dio_read" };
+FIXTURE_VARIANT_ADD(waits, xfs_unshare_dio_write) { "xfs", "unshare", "dio_write" };
 
 FIXTURE_SETUP(waits)
 {

@@ -12,27 +12,34 @@
 #include "dax_file.h"
 #include "why.h"
 
-static __u64 tag(const struct dax_file *file, unsigned int page)
+static int write_page(const struct dax_file *file, unsigned int page, __u64 word)
 {
-	return (__u64)file->ino << 32 | 0xda000000 | page;
+	size_t words = file->page_size / sizeof(word);
+	__u64 *buf = malloc(file->page_size);
+	ssize_t n = -1;
+
+	for (size_t i = 0; buf && i < words; i++)
+		buf[i] = word;
+	errno = ENOMEM;
+	if (buf)
+		n = pwrite(file->fd, buf, file->page_size, page * file->page_size);
+	free(buf);
+	if (n != (ssize_t)file->page_size)
+		return why_set(errno, "cannot write %s: %s", file->path, strerror(errno));
+	return 0;
 }
 
 static int write_tags(struct dax_file *file)
 {
-	__u64 *buf = malloc(file->page_size);
 	int rc = 0;
 
-	if (!buf)
-		return why_set(ENOMEM, "no memory for a page");
+	file->content = calloc(file->pages, sizeof(*file->content));
+	if (!file->content)
+		return why_set(ENOMEM, "no memory for %u pages", file->pages);
 	for (unsigned int page = 0; page < file->pages && !rc; page++) {
-		for (size_t i = 0; i < file->page_size / sizeof(*buf); i++)
-			buf[i] = tag(file, page);
-		if (pwrite(file->fd, buf, file->page_size, page * file->page_size) !=
-		    (ssize_t)file->page_size)
-			rc = why_set(errno ?: ENOSPC, "cannot write %s: %s", file->path,
-				     strerror(errno ?: ENOSPC));
+		file->content[page] = (__u64)file->ino << 32 | 0xda000000 | page;
+		rc = write_page(file, page, file->content[page]);
 	}
-	free(buf);
 	if (!rc && fsync(file->fd))
 		rc = why_set(errno, "cannot sync %s: %s", file->path, strerror(errno));
 	return rc;
@@ -40,7 +47,7 @@ static int write_tags(struct dax_file *file)
 
 int dax_file_create(struct dax_file *file, const char *dir, unsigned int pages)
 {
-	struct statx stx;
+	struct statx stx = { 0 };
 	int rc;
 
 	*file = (struct dax_file){
@@ -94,7 +101,12 @@ void dax_file_touch(struct dax_file *file, unsigned int page)
 	__atomic_store_n(byte, __atomic_load_n(byte, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }
 
-static bool page_is(const struct dax_file *file, unsigned int page, __u64 word)
+void dax_file_page_got(struct dax_file *file, unsigned int page, __u64 word)
+{
+	file->content[page] = word;
+}
+
+bool dax_file_page_holds(const struct dax_file *file, unsigned int page, __u64 word)
 {
 	__u64 *buf = malloc(file->page_size);
 	bool same = buf && pread(file->fd, buf, file->page_size, page * file->page_size) ==
@@ -104,16 +116,6 @@ static bool page_is(const struct dax_file *file, unsigned int page, __u64 word)
 		same = buf[i] == word;
 	free(buf);
 	return same;
-}
-
-bool dax_file_page_is_tagged(const struct dax_file *file, unsigned int page)
-{
-	return page_is(file, page, tag(file, page));
-}
-
-bool dax_file_page_is_zero(const struct dax_file *file, unsigned int page)
-{
-	return page_is(file, page, 0);
 }
 
 off_t dax_file_size(const struct dax_file *file)
@@ -132,4 +134,6 @@ void dax_file_close(struct dax_file *file, bool busy)
 		unlink(file->path);
 	close(file->fd);
 	file->fd = -1;
+	free(file->content);
+	file->content = NULL;
 }

@@ -2,13 +2,14 @@
 /*
  * A file of known content on a DAX filesystem, and a shared mapping of it.
  *
- * Every page carries a tag that says whose it is: 64-bit words made of inode
- * number and page index. Whatever else is found in a page came from elsewhere.
+ * Every page is filled with one 64-bit word, at first a tag that says whose it is:
+ * inode number and page index. Whatever else is found in a page came from elsewhere.
  */
 #ifndef DAX_BREAK_DAX_FILE_H
 #define DAX_BREAK_DAX_FILE_H
 
 #include <stdbool.h>
+#include <linux/types.h>
 #include <sys/types.h>
 
 struct dax_file {
@@ -17,6 +18,7 @@ struct dax_file {
 	ino_t ino;
 	size_t page_size;	/* bytes */
 	unsigned int pages;	/* at creation */
+	__u64 *content;		/* what page i is filled with; see dax_file_page_got() */
 	char *map;		/* whole file, MAP_SHARED, writable; NULL: not mapped */
 };
 
@@ -37,9 +39,11 @@ void *dax_file_page(const struct dax_file *file, unsigned int page);
 /* Faults @page in by a store that does not change it. */
 void dax_file_touch(struct dax_file *file, unsigned int page);
 
-/* Does @page read back (read(2)) as tagged at creation, or as zeroes? */
-bool dax_file_page_is_tagged(const struct dax_file *file, unsigned int page);
-bool dax_file_page_is_zero(const struct dax_file *file, unsigned int page);
+/* A device has filled @page with @word. */
+void dax_file_page_got(struct dax_file *file, unsigned int page, __u64 word);
+
+/* Does @page read back (read(2)) as filled with @word? */
+bool dax_file_page_holds(const struct dax_file *file, unsigned int page, __u64 word);
 
 /* Bytes, or a negative errno. */
 off_t dax_file_size(const struct dax_file *file);

@@ -9,6 +9,7 @@
 static const struct holder_ops *const holders[] = {
 	&holder_vmsplice,
 	&holder_dio_read,
+	&holder_dio_write,
 };
 
 int holder_open(struct holder *holder, const char *name)

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <linux/types.h>
 
 #define HOLDER_SLOTS	64
 
@@ -28,6 +29,11 @@ struct holder_ops {
 	 * makes sure that it is really held (positive control).
 	 */
 	int (*hold)(struct holder *holder, unsigned int slot, void *addr, size_t len);
+	/*
+	 * What the release fills the page with, in 64-bit words: the mechanism is a
+	 * device that writes to memory. NULL: it is not.
+	 */
+	__u64 (*fills)(unsigned int slot);
 	/* Drops it; it is gone on return. */
 	int (*release)(struct holder *holder, unsigned int slot);
 	/* Frees holder->priv; all slots have been released. */
@@ -52,5 +58,6 @@ void holder_close(struct holder *holder);
 
 extern const struct holder_ops holder_vmsplice;
 extern const struct holder_ops holder_dio_read;
+extern const struct holder_ops holder_dio_write;
 
 #endif

@@ -29,7 +29,9 @@ int trial_setup(struct trial *trial, const struct trial_spec *spec)
 		return why_set(EINVAL, "no operation is called %s", spec->op);
 	if (!dir)
 		return why_set(EOPNOTSUPP, "no %s here: it is not in DAX_BREAK_FS", spec->fs);
-	rc = dax_file_create(&trial->file, dir, spec->pages);
+	rc = op_probe(trial->op, dir);
+	if (!rc)
+		rc = dax_file_create(&trial->file, dir, spec->pages);
 	if (!rc)
 		rc = waiter_fork(&trial->waiter, trial->op->name, run_op, trial);
 	if (!rc && spec->holder)
@@ -49,12 +51,17 @@ int trial_hold(struct trial *trial, unsigned int page)
 
 int trial_release(struct trial *trial, unsigned int page)
 {
-	return holder_release(&trial->holder, page);
+	int rc = holder_release(&trial->holder, page);
+
+	/* Late DMA: the data is there before the operation gets to the page. */
+	if (!rc && trial->holder.ops->fills)
+		dax_file_page_got(&trial->file, page, trial->holder.ops->fills(page));
+	return rc;
 }
 
 int trial_check(const struct trial *trial)
 {
-	return trial->op->check(&trial->file, trial->spec.first, trial->spec.count);
+	return op_check(trial->op, &trial->file, trial->spec.first, trial->spec.count);
 }
 
 const char *trial_describe(const struct trial *trial)
