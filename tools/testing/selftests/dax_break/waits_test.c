@@ -101,6 +101,57 @@ TEST_F(waits, two_pins_one_by_one)
 }
 
 /*
+ * The other way round. The release of the higher page may wake nobody, but must
+ * not end the wait for the lower one.
+ */
+TEST_F(waits, two_pins_last_page_first)
+{
+	struct trial *trial = &self->trial;
+
+	REQUIRE(return, trial_hold(trial, 1));
+	REQUIRE(return, trial_hold(trial, 2));
+	waiter_start(&trial->waiter);
+	ASSERT_BLOCKED(trial, waiter_observe);
+	REQUIRE(return, trial_release(trial, 2));
+	ASSERT_BLOCKED(trial, waiter_observe);
+	REQUIRE(return, trial_release(trial, 1));
+	ASSERT_COMPLETES(trial);
+}
+
+/*
+ * DMA that begins while the operation waits for another page, behind it or before
+ * it: faults go on during the wait, so after it the range must be looked at again
+ * from its beginning.
+ */
+TEST_F(waits, pinned_during_wait_behind)
+{
+	struct trial *trial = &self->trial;
+
+	REQUIRE(return, trial_hold(trial, 1));
+	waiter_start(&trial->waiter);
+	ASSERT_BLOCKED(trial, waiter_observe);
+	REQUIRE(return, trial_hold_aside(trial, 2));
+	REQUIRE(return, trial_release(trial, 1));
+	ASSERT_BLOCKED(trial, waiter_observe_again);
+	REQUIRE(return, trial_release(trial, 2));
+	ASSERT_COMPLETES(trial);
+}
+
+TEST_F(waits, pinned_during_wait_before)
+{
+	struct trial *trial = &self->trial;
+
+	REQUIRE(return, trial_hold(trial, 2));
+	waiter_start(&trial->waiter);
+	ASSERT_BLOCKED(trial, waiter_observe);
+	REQUIRE(return, trial_hold_aside(trial, 1));
+	REQUIRE(return, trial_release(trial, 2));
+	ASSERT_BLOCKED(trial, waiter_observe_again);
+	REQUIRE(return, trial_release(trial, 1));
+	ASSERT_COMPLETES(trial);
+}
+
+/*
  * A page pinned through a mapping that is gone by the time of the operation. A
  * device does not care for page tables: it must be waited for all the same.
  * Broken before 6.15, where dax_layout_busy_page() took "mapped by nobody" for

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "testbed.h"
 #include "trial.h"
@@ -47,6 +48,20 @@ int trial_hold(struct trial *trial, unsigned int page)
 {
 	return holder_hold(&trial->holder, page, dax_file_page(&trial->file, page),
 			   trial->file.page_size);
+}
+
+int trial_hold_aside(struct trial *trial, unsigned int page)
+{
+	size_t len = trial->file.page_size;
+	void *addr = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, trial->file.fd,
+			  page * len);
+	int rc;
+
+	if (addr == MAP_FAILED)
+		return why_set(errno, "cannot map page %u: %s", page, strerror(errno));
+	rc = holder_hold(&trial->holder, page, addr, len);
+	munmap(addr, len);
+	return rc;
 }
 
 int trial_release(struct trial *trial, unsigned int page)

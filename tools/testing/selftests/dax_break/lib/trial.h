@@ -36,6 +36,14 @@ int trial_setup(struct trial *trial, const struct trial_spec *spec);
 
 /* Pins @page of the file through its mapping. */
 int trial_hold(struct trial *trial, unsigned int page);
+
+/*
+ * The same through a mapping that is gone on return: the pin is all that this
+ * leaves behind. For pins that begin during a wait, whose layout break has unmapped
+ * the page.
+ */
+int trial_hold_aside(struct trial *trial, unsigned int page);
+
 int trial_release(struct trial *trial, unsigned int page);
 
 /* Checks the file against what the finished operation promises. */
