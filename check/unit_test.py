@@ -63,6 +63,14 @@ class Outcomes(unittest.TestCase):
         self.assertEqual(results.cases[name].status, "failed")
         self.assertIn(f"  not ok 1 {name}", ktap)
 
+    def test_diagnosis_is_rather_the_tests_own_words(self):
+        name = TESTS[0].name
+        results, _ = feed("begin a_test", f"out #  RUN           {name} ...",
+                          "out # a_test.c:12:one:Expected 0 (0) == __rc (-28)",
+                          "out # a_test.c:12:one:cannot write: no space",
+                          f"out not ok 1 {name}", tests=TESTS[:1])
+        self.assertEqual(results.cases[name].why, "cannot write: no space")
+
     def test_skip_keeps_its_reason(self):
         name = TESTS[0].name
         results, _ = feed("begin a_test", f"out ok 1 {name} # SKIP no ublk", "end a_test 0",

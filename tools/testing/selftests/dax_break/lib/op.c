@@ -71,9 +71,11 @@ int op_probe(const struct op *op, const char *dir)
 		return rc;
 	rc = op->run(file.fd, 0, file.page_size);
 	dax_file_close(&file, false);
+	if (rc == -EOPNOTSUPP)
+		return why_set(EOPNOTSUPP, "this filesystem does not have %s", op->name);
 	if (rc)
-		return why_set(-rc, "this filesystem does not have %s: %s", op->name,
-			       strerror(-rc));
+		return why_set(-rc, "P4 broken: %s returned %d (%s), with nothing mapped or pinned",
+			       op->name, rc, strerror(-rc));
 	return 0;
 }
 
