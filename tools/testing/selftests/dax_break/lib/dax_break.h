@@ -37,14 +37,17 @@
  */
 
 /*
- * P1: asleep in the layout break. @_observe is waiter_observe(), or after a
- * partial release waiter_observe_again().
+ * P1: asleep in the layout break, not done. P2: asleep, and after a release of
+ * what it waited for, asleep again. @_observe is waiter_observe(), or after such a
+ * release waiter_observe_again().
  */
 #define ASSERT_BLOCKED(_trial, _observe) do { \
 	struct trial *__trial = (_trial); \
 \
 	ASSERT_EQ(WAITER_BLOCKED, _observe(&__trial->waiter)) { \
-		TH_LOG("P1 broken: %s", trial_describe(__trial)); \
+		TH_LOG("%s broken: %s", \
+		       __trial->waiter.seen == WAITER_DONE ? "P1" : "P2", \
+		       trial_describe(__trial)); \
 	} \
 } while (0)
 
