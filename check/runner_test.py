@@ -14,6 +14,7 @@ import unittest.mock
 from pathlib import Path
 
 from vm import cli, guest, kernel
+from vm.errors import RunError
 from vm.guest import End, Guest, Machine
 from vm.suite import ROOT, Suite, Test
 
@@ -181,6 +182,12 @@ class BadGuest(Run):
         running = Guest(self.machine_without_init(), lambda line: None, lambda data: None)
         self.assertEqual(running.run(60), End.NOT_BOOTED)
         self.assertIn("Kernel panic", "\n".join(running.tail))
+
+    def test_qemu_fails(self):
+        machine = self.machine_without_init()
+        machine.kernel = Path("/nonesuch")
+        with self.assertRaisesRegex(RunError, "^QEMU failed: qemu.*nonesuch"):
+            Guest(machine, print, print).run(60)
 
     def test_never_boots(self):
         running = Guest(self.machine_without_init(), lambda line: None, lambda data: None)

@@ -135,16 +135,24 @@ class Guest:
                     return End.OUT_OF_TIME
                 self._pump(selector, left)
         # Both ports closed: QEMU is gone, or about to.
-        errors = qemu.communicate(timeout=LAST_WORDS_SECONDS)[1].decode(errors="replace")
+        try:
+            errors = qemu.communicate(timeout=LAST_WORDS_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            qemu.kill()
+            errors = qemu.communicate()[1]
         if qemu.returncode and not self.booted:
-            raise RunError(f"QEMU failed: {errors.strip().splitlines()[-1:] or qemu.returncode}")
+            lines = errors.decode(errors="replace").strip().splitlines()
+            raise RunError(f"QEMU failed: {lines[-1] if lines else qemu.returncode}")
         if not self.booted:
             return End.NOT_BOOTED
         return End.DONE if self.done else End.CRASHED
 
     def _pump(self, selector, seconds: float) -> None:
         for key, _ in selector.select(seconds):
-            data = key.fileobj.recv(65536)
+            try:
+                data = key.fileobj.recv(65536)
+            except ConnectionResetError:    # QEMU went without reading what we sent
+                data = b""
             if data:
                 key.data(data)
             else:

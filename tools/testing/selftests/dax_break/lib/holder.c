@@ -30,8 +30,11 @@ int holder_open(struct holder *holder, const char *name)
 
 int holder_hold(struct holder *holder, unsigned int slot, void *addr, size_t len)
 {
-	int rc = holder->ops->hold(holder, slot, addr, len);
+	int rc;
 
+	if (slot >= HOLDER_SLOTS || holder->held[slot])
+		return why_set(EINVAL, "slot %u of %s is taken, or none", slot, holder->ops->name);
+	rc = holder->ops->hold(holder, slot, addr, len);
 	holder->held[slot] = !rc;
 	return rc;
 }

@@ -3,7 +3,8 @@
  * Holders: ways in which the kernel comes to hold references to mapped pages,
  * each under the test's control. One table; a mechanism is one file holder_*.c.
  *
- * A holder has slots, numbered from 0; each holds at most one page.
+ * A holder has slots, numbered from 0; each holds at most one page. Tests take the
+ * slot with the page's number, so that diagnoses can name pages.
  */
 #ifndef DAX_BREAK_HOLDER_H
 #define DAX_BREAK_HOLDER_H

@@ -158,7 +158,7 @@ int pmem_carve(__u64 size, struct pmem **result)
 	else
 		rc = configure(pmem, region, size);
 	if (rc) {
-		/* pmem_destroy() would overwrite the reason with "done". */
+		/* What was only labelled is no namespace yet for pmem_destroy(). */
 		if (pmem->ndns)
 			ndctl_namespace_delete(pmem->ndns);
 		ndctl_unref(pmem->ctx);
