@@ -39,6 +39,7 @@ MODULES = {
     "ext4": "file system under test",
     "xfs": "file system under test",
     "ublk_drv": "a block device whose requests the tests hold",
+    "fuse": "a file whose requests the tests hold",
 }
 
 UNPACK = {".ko": ["cat"], ".gz": ["gzip", "-dc"], ".xz": ["xz", "-dc"], ".zst": ["zstd", "-dcq"]}

@@ -28,34 +28,69 @@ int holder_open(struct holder *holder, const char *name)
 	return rc;
 }
 
-int holder_hold(struct holder *holder, unsigned int slot, void *addr, size_t len)
+int holder_hold(struct holder *holder, unsigned int page, void *addr, size_t len)
 {
+	unsigned int slot = 0;
 	int rc;
 
-	if (slot >= HOLDER_SLOTS || holder->held[slot])
-		return why_set(EINVAL, "slot %u of %s is taken, or none", slot, holder->ops->name);
+	while (slot < HOLDER_SLOTS && holder->slots[slot].held)
+		slot++;
+	if (slot == HOLDER_SLOTS)
+		return why_set(ENOSPC, "%s cannot hold more than %u pages", holder->ops->name,
+			       HOLDER_SLOTS);
 	rc = holder->ops->hold(holder, slot, addr, len);
-	holder->held[slot] = !rc;
+	holder->slots[slot].held = !rc;
+	holder->slots[slot].page = page;
 	return rc;
 }
 
-int holder_release(struct holder *holder, unsigned int slot)
+/* The slot that holds @page, or HOLDER_SLOTS. */
+static unsigned int slot_of(const struct holder *holder, unsigned int page)
 {
-	holder->held[slot] = false;
+	unsigned int slot = 0;
+
+	while (slot < HOLDER_SLOTS &&
+	       !(holder->slots[slot].held && holder->slots[slot].page == page))
+		slot++;
+	return slot;
+}
+
+int holder_release(struct holder *holder, unsigned int page, bool *filled, __u64 *word)
+{
+	unsigned int slot = slot_of(holder, page);
+
+	*filled = false;
+	if (slot == HOLDER_SLOTS)
+		return why_set(EINVAL, "%s does not hold page %u", holder->ops->name, page);
+	if (holder->ops->fills) {
+		*filled = true;
+		*word = holder->ops->fills(slot);
+	}
+	holder->slots[slot].held = false;
 	return holder->ops->release(holder, slot);
+}
+
+int holder_look(struct holder *holder, unsigned int page, unsigned char *byte)
+{
+	unsigned int slot = slot_of(holder, page);
+
+	if (!holder->ops->look || slot == HOLDER_SLOTS)
+		return -ENOSYS;
+	return holder->ops->look(holder, slot, byte);
 }
 
 const char *holder_describe(const struct holder *holder)
 {
-	static char text[8 * HOLDER_SLOTS];
+	static char text[16 * HOLDER_SLOTS];
 	const char *comma = "";
 	size_t len = 0;
 
 	text[0] = '\0';
 	for (unsigned int slot = 0; slot < HOLDER_SLOTS; slot++) {
-		if (!holder->held[slot])
+		if (!holder->slots[slot].held)
 			continue;
-		len += snprintf(text + len, sizeof(text) - len, "%s%u", comma, slot);
+		len += snprintf(text + len, sizeof(text) - len, "%s%u", comma,
+				holder->slots[slot].page);
 		comma = ",";
 	}
 	return text;
@@ -66,8 +101,8 @@ void holder_close(struct holder *holder)
 	if (!holder->ops)
 		return;
 	for (unsigned int slot = 0; slot < HOLDER_SLOTS; slot++)
-		if (holder->held[slot])
-			holder_release(holder, slot);
+		if (holder->slots[slot].held)
+			holder->ops->release(holder, slot);
 	holder->ops->close(holder);
 	holder->ops = NULL;
 }

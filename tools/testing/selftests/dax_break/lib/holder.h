@@ -3,8 +3,9 @@
  * Holders: ways in which the kernel comes to hold references to mapped pages,
  * each under the test's control. One table; a mechanism is one file holder_*.c.
  *
- * A holder has slots, numbered from 0; each holds at most one page. Tests take the
- * slot with the page's number, so that diagnoses can name pages.
+ * A holder has slots, numbered from 0; each holds one page at most. Tests and
+ * diagnoses go by the number of the page in its file, which may be held several
+ * times.
  */
 #ifndef DAX_BREAK_HOLDER_H
 #define DAX_BREAK_HOLDER_H
@@ -27,9 +28,16 @@ struct holder_ops {
 	int (*open)(struct holder *holder);
 	/*
 	 * Takes a reference to the page at @addr (@len bytes: the page size), and
-	 * makes sure that it is really held (positive control).
+	 * makes sure that it is really held (positive control). The page may be
+	 * mapped read-only or private: only a holder that fills it may store to it.
 	 */
 	int (*hold)(struct holder *holder, unsigned int slot, void *addr, size_t len);
+	/*
+	 * Where seeing that it is held takes a change of the page, which is not for
+	 * the holder to make: the first byte of the page as found through the
+	 * reference. NULL: hold() has proved it.
+	 */
+	int (*look)(struct holder *holder, unsigned int slot, unsigned char *byte);
 	/*
 	 * What the release fills the page with, in 64-bit words: the mechanism is a
 	 * device that writes to memory. NULL: it is not.
@@ -44,14 +52,27 @@ struct holder_ops {
 struct holder {
 	const struct holder_ops *ops;	/* NULL: not open */
 	void *priv;
-	bool held[HOLDER_SLOTS];
+	struct {
+		bool held;
+		unsigned int page;
+	} slots[HOLDER_SLOTS];
 };
 
 int holder_open(struct holder *holder, const char *name);
-int holder_hold(struct holder *holder, unsigned int slot, void *addr, size_t len);
-int holder_release(struct holder *holder, unsigned int slot);
 
-/* Which slots are held, for a diagnosis: "0,2"; overwritten by the next call. */
+/* Holds the page at @addr, @page of its file. -ENOSPC: all slots are taken. */
+int holder_hold(struct holder *holder, unsigned int page, void *addr, size_t len);
+
+/*
+ * Releases one reference to @page. If that filled it, *@filled is true and *@word
+ * what with.
+ */
+int holder_release(struct holder *holder, unsigned int page, bool *filled, __u64 *word);
+
+/* The first byte of the held @page as the reference sees it; -ENOSYS: cannot tell. */
+int holder_look(struct holder *holder, unsigned int page, unsigned char *byte);
+
+/* Which pages are held, for a diagnosis: "0,2"; overwritten by the next call. */
 const char *holder_describe(const struct holder *holder);
 
 /* Releases whatever is held, in any state: safe to call at any time. */

@@ -24,22 +24,16 @@ static int vmsplice_open(struct holder *holder)
 	return holder->priv ? 0 : why_set(ENOMEM, "no memory for pipes");
 }
 
-/*
- * Positive control: a store that follows the vmsplice is seen in the pipe, so
- * the pipe refers to the page itself. tee(2) gives a look without consuming it.
- */
-static int control(const struct slot *slot, char *addr)
+/* tee(2) gives a look at what is in the pipe without consuming it. */
+static int vmsplice_look(struct holder *holder, unsigned int nr, unsigned char *byte)
 {
-	char old = __atomic_load_n(addr, __ATOMIC_RELAXED), seen;
+	struct slot *slot = (struct slot *)holder->priv + nr;
 	int look[2], rc = 0;
 
 	if (pipe2(look, O_CLOEXEC))
 		return why_set(errno, "cannot make a pipe: %s", strerror(errno));
-	__atomic_store_n(addr, old ^ 0x55, __ATOMIC_SEQ_CST);
-	if (tee(slot->pipe[0], look[1], 1, SPLICE_F_NONBLOCK) != 1 ||
-	    read(look[0], &seen, 1) != 1 || seen != (old ^ 0x55))
-		rc = why_set(EIO, "vmsplice took a copy, not the page");
-	__atomic_store_n(addr, old, __ATOMIC_SEQ_CST);
+	if (tee(slot->pipe[0], look[1], 1, SPLICE_F_NONBLOCK) != 1 || read(look[0], byte, 1) != 1)
+		rc = why_set(EIO, "nothing in the pipe: %s", strerror(errno));
 	close(look[0]);
 	close(look[1]);
 	return rc;
@@ -49,19 +43,15 @@ static int vmsplice_hold(struct holder *holder, unsigned int nr, void *addr, siz
 {
 	struct slot *slot = (struct slot *)holder->priv + nr;
 	struct iovec iov = { .iov_base = addr, .iov_len = len };
-	int rc;
 
 	if (pipe2(slot->pipe, O_CLOEXEC))
 		return why_set(errno, "cannot make a pipe: %s", strerror(errno));
-	if (vmsplice(slot->pipe[1], &iov, 1, 0) != (ssize_t)len)
-		rc = why_set(errno, "cannot vmsplice a page: %s", strerror(errno));
-	else
-		rc = control(slot, addr);
-	if (rc) {
-		close(slot->pipe[0]);
-		close(slot->pipe[1]);
-	}
-	return rc;
+	if (vmsplice(slot->pipe[1], &iov, 1, 0) == (ssize_t)len)
+		return 0;
+	why_set(errno, "cannot vmsplice a page: %s", strerror(errno));
+	close(slot->pipe[0]);
+	close(slot->pipe[1]);
+	return -EIO;
 }
 
 /* Closing the pipe drops its pages: free_pipe_info(). */
@@ -84,6 +74,7 @@ const struct holder_ops holder_vmsplice = {
 	.what = "vmsplice",
 	.open = vmsplice_open,
 	.hold = vmsplice_hold,
+	.look = vmsplice_look,
 	.release = vmsplice_release,
 	.close = vmsplice_close,
 };

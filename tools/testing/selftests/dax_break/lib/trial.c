@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "testbed.h"
 #include "trial.h"
@@ -44,12 +45,50 @@ int trial_setup(struct trial *trial, const struct trial_spec *spec)
 	return rc;
 }
 
-int trial_hold(struct trial *trial, unsigned int page)
+/* By write(2), which neither faults nor takes blocks away: any mapping will do. */
+static int write_byte(struct trial *trial, unsigned int page, unsigned char byte)
 {
-	return holder_hold(&trial->holder, page, dax_file_page(&trial->file, page),
-			   trial->file.page_size);
+	if (pwrite(trial->file.fd, &byte, 1, page * trial->file.page_size) != 1)
+		return why_set(errno, "cannot write page %u: %s", page, strerror(errno));
+	return 0;
 }
 
+/*
+ * Positive control: a change of the page, through @store (a mapping of it) or the
+ * file, is seen through the reference: it is one to the page itself.
+ */
+static int control(struct trial *trial, unsigned int page, unsigned char *store)
+{
+	unsigned char old, new, seen;
+	int rc;
+
+	rc = holder_look(&trial->holder, page, &old);
+	if (rc)
+		return rc == -ENOSYS ? 0 : rc;
+	new = ~old;
+	if (store)
+		__atomic_store_n(store, new, __ATOMIC_SEQ_CST);
+	else
+		rc = write_byte(trial, page, new);
+	rc = rc ?: holder_look(&trial->holder, page, &seen);
+	if (!rc && seen != new)
+		rc = why_set(EIO, "%s took a copy, not the page", trial->holder.ops->what);
+	if (store)
+		__atomic_store_n(store, old, __ATOMIC_SEQ_CST);
+	else
+		rc = rc ?: write_byte(trial, page, old);
+	return rc;
+}
+
+int trial_hold(struct trial *trial, unsigned int page)
+{
+	dax_file_touch(&trial->file, page);
+	return holder_hold(&trial->holder, page, dax_file_page(&trial->file, page),
+			   trial->file.page_size) ?:
+	       control(trial, page, NULL);
+}
+
+/* Not by write(2): the operation under way holds the inode's lock. */
 int trial_hold_aside(struct trial *trial, unsigned int page)
 {
 	size_t len = trial->file.page_size;
@@ -59,18 +98,21 @@ int trial_hold_aside(struct trial *trial, unsigned int page)
 
 	if (addr == MAP_FAILED)
 		return why_set(errno, "cannot map page %u: %s", page, strerror(errno));
-	rc = holder_hold(&trial->holder, page, addr, len);
+	rc = holder_hold(&trial->holder, page, addr, len) ?:
+	     control(trial, page, addr);
 	munmap(addr, len);
 	return rc;
 }
 
 int trial_release(struct trial *trial, unsigned int page)
 {
-	int rc = holder_release(&trial->holder, page);
+	bool filled;
+	__u64 word;
+	int rc = holder_release(&trial->holder, page, &filled, &word);
 
 	/* Late DMA: the data is there before the operation gets to the page. */
-	if (!rc && trial->holder.ops->fills)
-		dax_file_page_got(&trial->file, page, trial->holder.ops->fills(page));
+	if (!rc && filled)
+		dax_file_page_got(&trial->file, page, word);
 	return rc;
 }
 
