@@ -47,7 +47,7 @@ class SuiteRuns(unittest.TestCase):
         subprocess.run(["make", "-s", "-C", ROOT, "oracles"], check=True)
         status, report = run(the_suite=suite.load(directory, ORACLES))
         self.assertEqual(status, cli.PASSED, report.text())
-        self.assertEqual(len(report.results.with_status("passed")), len(report.results.cases))
+        self.assertEqual(report.results.with_status("failed"), [])
 
     def test_names_are_stable(self):
         """The same names, in the same order, whoever asks; they are unique by load()."""

@@ -69,7 +69,7 @@ class Report:
         return [c for c in self.results.with_status("passed") if self.bug(c)]
 
     def text(self) -> str:
-        parts = [self._failures(), self._skips(), self._surprises(), self._totals()]
+        parts = [self._failures(), self._skips(), self._recorded(), self._surprises(), self._totals()]
         return "\n".join(part for part in parts if part)
 
     def _failures(self) -> str:
@@ -93,6 +93,10 @@ class Report:
         for case in self.results.with_status("skipped"):
             reasons[case.why] = reasons.get(case.why, 0) + 1
         return "\n".join(f"skipped {count}: {why}" for why, count in reasons.items())
+
+    def _recorded(self) -> str:
+        return "\n".join(f"recorded: {fact}: {', '.join(whose)}"
+                         for fact, whose in self.results.recorded.items())
 
     def _surprises(self) -> str:
         return "\n".join(f"PASSED though a bug is known: {c.test.name} ({self.bug(c).what})"

@@ -17,8 +17,10 @@ RUN = re.compile(r"^#\s+RUN\s+(\S+) \.\.\.")
 BAIL_OUT = re.compile(r"^Bail out! (.*)")
 SKIP_ALL = re.compile(r"^1\.\.0 # SKIP\s*(.*)")
 # "# file.c:12:test:what" of TH_LOG(), and what of it is the diagnosis.
-LOG = re.compile(r"^# [\w.]+\.c:\d+:\w+:(.*)")
+LOG = re.compile(r"^# [\w./]+\.[ch]:\d+:\w+:(.*)")
 BROKEN = re.compile(r"^P\d broken: ")
+# What a test found out that is no failure: "# recorded: FACT: WHOSE".
+RECORDED = re.compile(r"^# recorded: (.*): (.*)")
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Results:
     kernel: str = ""
     missing: str = ""       # options that the guest found its kernel to lack
     problems: list[str] = field(default_factory=list)   # of programs as a whole
+    recorded: dict[str, list[str]] = field(default_factory=dict)    # facts, and whose
     first_test: float = 0.0     # time.monotonic() of its start; 0: none yet
     _programs: int = 0
     _log: list[str] = field(default_factory=list)
@@ -87,6 +90,8 @@ class Results:
             self._skip_all = match[1]
         elif match := BAIL_OUT.match(line):
             self._bail_out = match[1]
+        elif match := RECORDED.match(line):
+            self.recorded.setdefault(match[1], []).append(match[2])
         else:
             self._log.append(line)
 

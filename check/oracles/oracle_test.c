@@ -27,7 +27,9 @@ FIXTURE_VARIANT_ADD(oracle, ext4) { "ext4" };
 
 FIXTURE_SETUP(oracle)
 {
-	REQUIRE(return, dax_file_create(&self->trial.file, testbed_dir(variant->fs), PAGES));
+	const struct dax_file_spec spec = { .dir = testbed_dir(variant->fs), .pages = PAGES };
+
+	REQUIRE(return, dax_file_create(&self->trial.file, &spec));
 }
 
 FIXTURE_TEARDOWN(oracle)
@@ -54,9 +56,10 @@ static int spin(void *file)
 
 static int truncate_to_page_1(void *arg)
 {
-	struct dax_file *file = arg;
+	const struct dax_file *file = arg;
+	const struct op_target target = { .fd = file->fd, .start = file->page_size };
 
-	return op_find("truncate")->run(file->fd, file->page_size, 0);
+	return op_find("truncate")->run(&target);
 }
 
 /* Forks a waiter for @fn, pins pages 1 and 2, starts it. */
@@ -64,7 +67,7 @@ static int start(struct trial *trial, int (*fn)(void *))
 {
 	int rc = waiter_fork(&trial->waiter, "stand-in", fn, &trial->file) ?:
 		 holder_open(&trial->holder, "vmsplice") ?:
-		 dax_file_map(&trial->file);
+		 dax_file_map(&trial->file, "shared", DAX_PTE);
 
 	for (unsigned int page = 1; !rc && page <= 2; page++)
 		rc = trial_hold(trial, page);
@@ -133,50 +136,126 @@ TEST_F(oracle, says_that_it_guessed)
 	ASSERT_NE(NULL, strstr(waiter_describe(&self->trial.waiter), "guessed"));
 }
 
-/* P5: nothing was done, something else was, a page beside it has changed. */
-TEST_F(oracle, sees_wrong_content)
-{
-	for (const struct op *op = ops; op->name; op++) {
-		struct dax_file file;
-
-		if (op_probe(op, testbed_dir(variant->fs)))
-			continue;
-		REQUIRE(return, dax_file_create(&file, testbed_dir(variant->fs), PAGES));
-		if (op->effect != OP_KEEPS)
-			EXPECT_NE(0, op_check(op, &file, 1, 2));
-		EXPECT_EQ(0, op->run(file.fd, file.page_size, 2 * file.page_size));
-		EXPECT_EQ(0, op_check(op, &file, 1, 2)) {
-			TH_LOG("%s: %s", op->name, why());
-		}
-		if (op->effect != OP_KEEPS)
-			EXPECT_NE(0, op_check(op, &file, 2, 1));
-		EXPECT_EQ(1, pwrite(file.fd, "x", 1, 0));
-		EXPECT_NE(0, op_check(op, &file, 1, 2));
-		dax_file_close(&file, false);
-	}
-}
-
-/* P5: data that a device wrote during the wait, but that has not arrived. */
-TEST_F(oracle, sees_lost_dma)
-{
-	struct dax_file *file = &self->trial.file;
-
-	ASSERT_TRUE(dax_file_page_holds(file, 0, file->content[0]));
-	dax_file_page_got(file, 0, 0x4141414141414141);
-	ASSERT_FALSE(dax_file_page_holds(file, 0, file->content[0]));
-}
-
 /* A page that is not really held must not be taken for one that is. */
 TEST_F(oracle, sees_a_failed_pin)
 {
 	REQUIRE(return, holder_open(&self->trial.holder, "vmsplice"));
-	REQUIRE(return, dax_file_map(&self->trial.file));
+	REQUIRE(return, dax_file_map(&self->trial.file, "shared", DAX_PTE));
 	ASSERT_EQ(0, ftruncate(self->trial.file.fd, 0));
 	/* Beyond the end of the file there is no page to hold. */
-	ASSERT_NE(0, trial_hold(&self->trial, 1));
+	ASSERT_NE(0, holder_hold(&self->trial.holder, 1, dax_file_page(&self->trial.file, 1),
+				 self->trial.file.page_size));
+}
+
+/* A holder that has a copy has nothing that an operation would have to wait for. */
+TEST_F(oracle, sees_a_copy)
+{
+	struct trial *trial = &self->trial;
+
+	REQUIRE(return, holder_open(&trial->holder, "vmsplice"));
+	REQUIRE(return, dax_file_map(&trial->file, "private", DAX_PTE));
+	/* What was stored to a private page is not the file's any more. */
+	*(char *)dax_file_page(&trial->file, 1) = 'x';
+	ASSERT_NE(0, trial_hold(trial, 1));
+}
+
+/* What an operation leaves: all of them in turn. */
+FIXTURE(result) {
+	struct trial trial;
+};
+
+FIXTURE_VARIANT(result) {
+	struct fs_op on;
+};
+
+FIXTURE_SETUP(result)
+{
+	const struct trial_spec spec = {
+		.fs = variant->on.fs,
+		.op = variant->on.op,
+		.pages = PAGES,
+		.first = 1,
+		.count = 2,
+	};
+
+	REQUIRE(return, trial_setup(&self->trial, &spec));
+}
+
+FIXTURE_TEARDOWN(result)
+{
+	trial_end(&self->trial);
+}
+
+static int run(struct trial *trial)
+{
+	trial_start(trial);
+	return waiter_observe_end(&trial->waiter) == WAITER_DONE ? 0 : -ETIMEDOUT;
+}
+
+/* P5: nothing was done. */
+TEST_F(result, sees_no_change)
+{
+	if (!strcmp(variant->on.op, "allocate") || !strcmp(variant->on.op, "unshare") ||
+	    !strcmp(variant->on.op, "umount"))
+		SKIP(return, "%s changes nothing that could be seen", variant->on.op);
+	ASSERT_NE(0, trial_check(&self->trial));
+}
+
+/* P5: something else was done: to one page less. */
+TEST_F(result, sees_another_range)
+{
+	struct trial *trial = &self->trial;
+
+	if (trial->op->reach == OP_WHOLE || trial->op->result == op_find("allocate")->result)
+		SKIP(return, "%s leaves the same whatever its range", variant->on.op);
+	ASSERT_EQ(0, run(trial));
+	ASSERT_EQ(0, trial_check(trial)) {
+		TH_LOG("%s", why());
+	}
+	trial->target.start += trial->file.page_size;
+	trial->target.len -= trial->file.page_size;
+	ASSERT_NE(0, trial_check(trial));
+}
+
+/* P5: a page beside the range has changed. */
+TEST_F(result, sees_damage)
+{
+	struct trial *trial = &self->trial;
+
+	if (!trial->op->result)
+		SKIP(return, "%s leaves nothing of the file", variant->on.op);
+	ASSERT_EQ(0, run(trial));
+	ASSERT_EQ(0, trial_check(trial)) {
+		TH_LOG("%s", why());
+	}
+	ASSERT_EQ(1, pwrite(trial->file.fd, "x", 1, 7));
+	ASSERT_NE(0, trial_check(trial));
+}
+
+/* P5: data that a device wrote during the wait, but that has not arrived. */
+TEST_F(result, sees_lost_dma)
+{
+	struct trial *trial = &self->trial;
+
+	if (!trial->op->result || !strcmp(variant->on.op, "truncate_zero") ||
+	    !strcmp(variant->on.op, "open_trunc") || !strcmp(variant->on.op, "clone_to"))
+		SKIP(return, "%s leaves nothing of what was there", variant->on.op);
+	ASSERT_EQ(0, run(trial));
+	dax_file_page_got(&trial->file, 0, 0x4141414141414141);
+	ASSERT_NE(0, trial_check(trial));
+}
+
+/* P1: the operation has begun although it waits. */
+TEST_F(result, sees_a_change_of_size)
+{
+	struct trial *trial = &self->trial;
+
+	trial->before[0] = (struct trial_stat){ .size = trial->file.size + 1 };
+	ASSERT_NE(0, trial_unchanged(trial));
 }
 
 int main(int argc, char **argv)
 {
+	VARIANTS_OF_OPS(result, 0, 0);
 	return dax_break_main(argc, argv);
 }

@@ -3,7 +3,7 @@
  * P4, precise: an operation waits for pins of what it affects, and for nothing
  * else.
  *
- * Each case runs an operation on pages 1 and 2 of a file of four with nothing
+ * Each case runs an operation on pages 1 and 2 of a file of four with nothing of it
  * pinned. Seen must be: it returns 0 without ever sleeping in the layout break.
  * These are also the negative controls of P1: it is the pin that makes an
  * operation wait there, not the mapping and not the machine.
@@ -18,33 +18,27 @@ FIXTURE(precise) {
 };
 
 FIXTURE_VARIANT(precise) {
-	const char *fs, *op;
+	struct fs_op on;
 };
 
-FIXTURE_VARIANT_ADD(precise, ext4_truncate) { "ext4", "truncate" };
-FIXTURE_VARIANT_ADD(precise, ext4_punch) { "ext4", "punch" };
-FIXTURE_VARIANT_ADD(precise, ext4_zero) { "ext4", "zero" };
-FIXTURE_VARIANT_ADD(precise, ext4_collapse) { "ext4", "collapse" };
-FIXTURE_VARIANT_ADD(precise, ext4_insert) { "ext4", "insert" };
-FIXTURE_VARIANT_ADD(precise, xfs_truncate) { "xfs", "truncate" };
-FIXTURE_VARIANT_ADD(precise, xfs_punch) { "xfs", "punch" };
-FIXTURE_VARIANT_ADD(precise, xfs_zero) { "xfs", "zero" };
-FIXTURE_VARIANT_ADD(precise, xfs_collapse) { "xfs", "collapse" };
-FIXTURE_VARIANT_ADD(precise, xfs_insert) { "xfs", "insert" };
-FIXTURE_VARIANT_ADD(precise, xfs_unshare) { "xfs", "unshare" };
-
-FIXTURE_SETUP(precise)
+static int setup(struct trial *trial, const struct fs_op *on, bool plain)
 {
 	const struct trial_spec spec = {
-		.fs = variant->fs,
-		.op = variant->op,
+		.fs = on->fs,
+		.op = on->op,
 		.holder = "vmsplice",
 		.pages = 4,
 		.first = 1,
 		.count = 2,
+		.plain = plain,
 	};
 
-	REQUIRE(return, trial_setup(&self->trial, &spec));
+	return trial_setup(trial, &spec);
+}
+
+FIXTURE_SETUP(precise)
+{
+	REQUIRE(return, setup(&self->trial, &variant->on, false));
 }
 
 FIXTURE_TEARDOWN(precise)
@@ -55,7 +49,7 @@ FIXTURE_TEARDOWN(precise)
 /* No page of the file has ever been mapped: nothing to look at. */
 TEST_F(precise, never_mapped)
 {
-	waiter_start(&self->trial.waiter);
+	trial_start(&self->trial);
 	ASSERT_DOES_NOT_WAIT(&self->trial);
 }
 
@@ -64,7 +58,7 @@ TEST_F(precise, mapped)
 {
 	for (unsigned int page = 0; page < self->trial.file.pages; page++)
 		dax_file_touch(&self->trial.file, page);
-	waiter_start(&self->trial.waiter);
+	trial_start(&self->trial);
 	ASSERT_DOES_NOT_WAIT(&self->trial);
 }
 
@@ -75,11 +69,94 @@ TEST_F(precise, pins_gone)
 		REQUIRE(return, trial_hold(&self->trial, page));
 	for (unsigned int page = 0; page < self->trial.file.pages; page++)
 		REQUIRE(return, trial_release(&self->trial, page));
-	waiter_start(&self->trial.waiter);
+	trial_start(&self->trial);
 	ASSERT_DOES_NOT_WAIT(&self->trial);
+}
+
+/* With the pages of another file pinned, that has nothing to do with the operation. */
+FIXTURE(other_file) {
+	struct trial trial;
+	struct dax_file other;
+};
+
+FIXTURE_VARIANT(other_file) {
+	struct fs_op on;
+};
+
+FIXTURE_SETUP(other_file)
+{
+	const struct dax_file_spec other = { .dir = testbed_dir(variant->on.fs), .pages = 4 };
+
+	REQUIRE(return, setup(&self->trial, &variant->on, false));
+	REQUIRE(return, dax_file_create(&self->other, &other));
+	REQUIRE(return, dax_file_map(&self->other, "shared", DAX_PTE));
+}
+
+FIXTURE_TEARDOWN(other_file)
+{
+	trial_end(&self->trial);
+	dax_file_close(&self->other, false);
+}
+
+TEST_F(other_file, pinned)
+{
+	struct dax_file *other = &self->other;
+
+	for (unsigned int page = 0; page < other->pages; page++) {
+		dax_file_touch(&self->trial.file, page);
+		REQUIRE(return, holder_hold(&self->trial.holder, page, dax_file_page(other, page),
+					    other->page_size));
+	}
+	trial_start(&self->trial);
+	ASSERT_DOES_NOT_WAIT(&self->trial);
+}
+
+/*
+ * The same pins in the same filesystem, but of a file that is not DAX: its pages are
+ * the page cache's, not its blocks, so nobody has to wait for them.
+ */
+FIXTURE(not_dax) {
+	struct trial trial;
+};
+
+FIXTURE_VARIANT(not_dax) {
+	struct fs_op on;
+};
+
+FIXTURE_SETUP(not_dax)
+{
+	REQUIRE(return, setup(&self->trial, &variant->on, true));
+}
+
+FIXTURE_TEARDOWN(not_dax)
+{
+	trial_end(&self->trial);
+}
+
+TEST_F(not_dax, pinned)
+{
+	struct trial *trial = &self->trial;
+
+	for (unsigned int page = 0; page < trial->file.pages; page++) {
+		dax_file_touch(&trial->file, page);
+		REQUIRE(return, holder_hold(&trial->holder, page,
+					    dax_file_page(&trial->file, page),
+					    trial->file.page_size));
+	}
+	trial_start(trial);
+	ASSERT_EQ(WAITER_DONE, waiter_observe(&trial->waiter)) {
+		TH_LOG("P4 broken: %s", trial_describe(trial));
+	}
+	ASSERT_EQ(0, waiter_result(&trial->waiter)) {
+		TH_LOG("P4 broken: %s", trial_describe(trial));
+	}
 }
 
 int main(int argc, char **argv)
 {
+	VARIANTS_OF_OPS(precise, 0, 0);
+	/* An unmount is about all files. */
+	VARIANTS_OF_OPS(other_file, 0, OP_UNMOUNTS);
+	VARIANTS_OF_OPS(not_dax, 0, OP_UNMOUNTS);
 	return dax_break_main(argc, argv);
 }

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * P1, waits: no operation that takes blocks away from a file completes while a
- * page that it affects is pinned.
+ * page that it affects is pinned, whoever pins it.
  *
  * Each case runs an operation on pages 1 and 2 of a file of four, in a process of
- * its own, with pages of that range pinned:
+ * its own, with both pages pinned by one of the holders:
  *
  *	page	0	1	2	3
  *	pinned		X	X
  *	truncate	|======================>	down to one page
  *	punch, ...	|==============|		only these two
+ *	unlink	|==============================|	the whole file
  *
  * Seen must be: asleep in the layout break while any pin is left, done after the
  * last one has gone, and a file that looks as the operation promises, with what
  * a device wrote to it during the wait.
  *
- * "One page idle is not the inode idle": the loop of dax_break_layout(),
- * fs/dax.c, or before 6.15 those around dax_layout_busy_page().
+ * "One page idle is not the inode idle": the loops of dax_break_layout() and
+ * dax_break_layout_final(), fs/dax.c, or before 6.15 those around
+ * dax_layout_busy_page().
  */
 #include "dax_break.h"
 
@@ -27,40 +29,6 @@ FIXTURE(waits) {
 FIXTURE_VARIANT(waits) {
 	const char *fs, *op, *holder;
 };
-
-FIXTURE_VARIANT_ADD(waits, ext4_truncate_vmsplice) { "ext4", "truncate", "vmsplice" };
-FIXTURE_VARIANT_ADD(waits, ext4_truncate_dio_read) { "ext4", "truncate", "dio_read" };
-FIXTURE_VARIANT_ADD(waits, ext4_truncate_dio_write) { "ext4", "truncate", "dio_write" };
-FIXTURE_VARIANT_ADD(waits, ext4_punch_vmsplice) { "ext4", "punch", "vmsplice" };
-FIXTURE_VARIANT_ADD(waits, ext4_punch_dio_read) { "ext4", "punch", "dio_read" };
-FIXTURE_VARIANT_ADD(waits, ext4_punch_dio_write) { "ext4", "punch", "dio_write" };
-FIXTURE_VARIANT_ADD(waits, ext4_zero_vmsplice) { "ext4", "zero", "vmsplice" };
-FIXTURE_VARIANT_ADD(waits, ext4_zero_dio_read) { "ext4", "zero", "dio_read" };
-FIXTURE_VARIANT_ADD(waits, ext4_zero_dio_write) { "ext4", "zero", "dio_write" };
-FIXTURE_VARIANT_ADD(waits, ext4_collapse_vmsplice) { "ext4", "collapse", "vmsplice" };
-FIXTURE_VARIANT_ADD(waits, ext4_collapse_dio_read) { "ext4", "collapse", "dio_read" };
-FIXTURE_VARIANT_ADD(waits, ext4_collapse_dio_write) { "ext4", "collapse", "dio_write" };
-FIXTURE_VARIANT_ADD(waits, ext4_insert_vmsplice) { "ext4", "insert", "vmsplice" };
-FIXTURE_VARIANT_ADD(waits, ext4_insert_dio_read) { "ext4", "insert", "dio_read" };
-FIXTURE_VARIANT_ADD(waits, ext4_insert_dio_write) { "ext4", "insert", "dio_write" };
-FIXTURE_VARIANT_ADD(waits, xfs_truncate_vmsplice) { "xfs", "truncate", "vmsplice" };
-FIXTURE_VARIANT_ADD(waits, xfs_truncate_dio_read) { "xfs", "truncate", "dio_read" };
-FIXTURE_VARIANT_ADD(waits, xfs_truncate_dio_write) { "xfs", "truncate", "dio_write" };
-FIXTURE_VARIANT_ADD(waits, xfs_punch_vmsplice) { "xfs", "punch", "vmsplice" };
-FIXTURE_VARIANT_ADD(waits, xfs_punch_dio_read) { "xfs", "punch", "dio_read" };
-FIXTURE_VARIANT_ADD(waits, xfs_punch_dio_write) { "xfs", "punch", "dio_write" };
-FIXTURE_VARIANT_ADD(waits, xfs_zero_vmsplice) { "xfs", "zero", "vmsplice" };
-FIXTURE_VARIANT_ADD(waits, xfs_zero_dio_read) { "xfs", "zero", "dio_read" };
-FIXTURE_VARIANT_ADD(waits, xfs_zero_dio_write) { "xfs", "zero", "dio_write" };
-FIXTURE_VARIANT_ADD(waits, xfs_collapse_vmsplice) { "xfs", "collapse", "vmsplice" };
-FIXTURE_VARIANT_ADD(waits, xfs_collapse_dio_read) { "xfs", "collapse", "dio_read" };
-FIXTURE_VARIANT_ADD(waits, xfs_collapse_dio_write) { "xfs", "collapse", "dio_write" };
-FIXTURE_VARIANT_ADD(waits, xfs_insert_vmsplice) { "xfs", "insert", "vmsplice" };
-FIXTURE_VARIANT_ADD(waits, xfs_insert_dio_read) { "xfs", "insert", "dio_read" };
-FIXTURE_VARIANT_ADD(waits, xfs_insert_dio_write) { "xfs", "insert", "dio_write" };
-FIXTURE_VARIANT_ADD(waits, xfs_unshare_vmsplice) { "xfs", "unshare", "vmsplice" };
-FIXTURE_VARIANT_ADD(waits, xfs_unshare_dio_read) { "xfs", "unshare", "dio_read" };
-FIXTURE_VARIANT_ADD(waits, xfs_unshare_dio_write) { "xfs", "unshare", "dio_write" };
 
 FIXTURE_SETUP(waits)
 {
@@ -92,84 +60,26 @@ TEST_F(waits, two_pins_one_by_one)
 
 	REQUIRE(return, trial_hold(trial, 1));
 	REQUIRE(return, trial_hold(trial, 2));
-	waiter_start(&trial->waiter);
+	trial_start(trial);
 	ASSERT_BLOCKED(trial, waiter_observe);
 	REQUIRE(return, trial_release(trial, 1));
 	ASSERT_BLOCKED(trial, waiter_observe_again);
 	REQUIRE(return, trial_release(trial, 2));
-	ASSERT_COMPLETES(trial);
-}
-
-/*
- * The other way round. The release of the higher page may wake nobody, but must
- * not end the wait for the lower one.
- */
-TEST_F(waits, two_pins_last_page_first)
-{
-	struct trial *trial = &self->trial;
-
-	REQUIRE(return, trial_hold(trial, 1));
-	REQUIRE(return, trial_hold(trial, 2));
-	waiter_start(&trial->waiter);
-	ASSERT_BLOCKED(trial, waiter_observe);
-	REQUIRE(return, trial_release(trial, 2));
-	ASSERT_BLOCKED(trial, waiter_observe);
-	REQUIRE(return, trial_release(trial, 1));
-	ASSERT_COMPLETES(trial);
-}
-
-/*
- * DMA that begins while the operation waits for another page, behind it or before
- * it: faults go on during the wait, so after it the range must be looked at again
- * from its beginning.
- */
-TEST_F(waits, pinned_during_wait_behind)
-{
-	struct trial *trial = &self->trial;
-
-	REQUIRE(return, trial_hold(trial, 1));
-	waiter_start(&trial->waiter);
-	ASSERT_BLOCKED(trial, waiter_observe);
-	REQUIRE(return, trial_hold_aside(trial, 2));
-	REQUIRE(return, trial_release(trial, 1));
-	ASSERT_BLOCKED(trial, waiter_observe_again);
-	REQUIRE(return, trial_release(trial, 2));
-	ASSERT_COMPLETES(trial);
-}
-
-TEST_F(waits, pinned_during_wait_before)
-{
-	struct trial *trial = &self->trial;
-
-	REQUIRE(return, trial_hold(trial, 2));
-	waiter_start(&trial->waiter);
-	ASSERT_BLOCKED(trial, waiter_observe);
-	REQUIRE(return, trial_hold_aside(trial, 1));
-	REQUIRE(return, trial_release(trial, 2));
-	ASSERT_BLOCKED(trial, waiter_observe_again);
-	REQUIRE(return, trial_release(trial, 1));
-	ASSERT_COMPLETES(trial);
-}
-
-/*
- * A page pinned through a mapping that is gone by the time of the operation. A
- * device does not care for page tables: it must be waited for all the same.
- * Broken before 6.15, where dax_layout_busy_page() took "mapped by nobody" for
- * "used by nobody" (fixed by cee91fa13a8e).
- */
-TEST_F(waits, unmapped)
-{
-	struct trial *trial = &self->trial;
-
-	REQUIRE(return, trial_hold(trial, 1));
-	dax_file_unmap(&trial->file);
-	waiter_start(&trial->waiter);
-	ASSERT_BLOCKED(trial, waiter_observe);
-	REQUIRE(return, trial_release(trial, 1));
 	ASSERT_COMPLETES(trial);
 }
 
 int main(int argc, char **argv)
 {
+	for (const struct filesystem *fs = filesystems; fs->name; fs++)
+		for (const struct op *op = ops; op->name; op++)
+			for (size_t i = 0; holders[i]; i++) {
+				const FIXTURE_VARIANT(waits) data = {
+					fs->name, op->name, holders[i]->name,
+				};
+
+				if (op_is_for(op, fs->name) && !(op->flags & OP_SPARES))
+					VARIANT_ADD(waits, data, "%s_%s_%s", data.fs, data.op,
+						    data.holder);
+			}
 	return dax_break_main(argc, argv);
 }

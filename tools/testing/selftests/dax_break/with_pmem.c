@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 	}
 	for (const struct filesystem *fs = filesystems; fs->name; fs++)
 		if (testbed_dir(fs->name))
-			printf("# %s is mounted on %s\n", fs->name, testbed_dir(fs->name));
+			printf("# DAX files of %s: %s\n", fs->name, testbed_dir(fs->name));
 	pid = fork();
 	if (!pid) {
 		execvp(argv[1], argv + 1);

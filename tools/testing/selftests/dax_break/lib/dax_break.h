@@ -7,11 +7,15 @@
 #define DAX_BREAK_H
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kselftest_harness.h"
 
+#include "filesystem.h"
+#include "probe.h"
 #include "testbed.h"
 #include "trial.h"
 #include "why.h"
@@ -37,8 +41,8 @@
  */
 
 /*
- * P1: asleep in the layout break, not done. P2: asleep, and after a release of
- * what it waited for, asleep again. @_observe is waiter_observe(), or after such a
+ * P1: asleep in the layout break, nothing done yet. P2: asleep, and after a release
+ * of what it waited for, asleep again. @_observe is waiter_observe(), or after such a
  * release waiter_observe_again().
  */
 #define ASSERT_BLOCKED(_trial, _observe) do { \
@@ -48,6 +52,9 @@
 		TH_LOG("%s broken: %s", \
 		       __trial->waiter.seen == WAITER_DONE ? "P1" : "P2", \
 		       trial_describe(__trial)); \
+	} \
+	ASSERT_EQ(0, trial_unchanged(__trial)) { \
+		TH_LOG("P1 broken: %s, but %s", trial_describe(__trial), why()); \
 	} \
 } while (0)
 
@@ -76,6 +83,73 @@
 	ASSERT_COMPLETES(__unpinned); \
 } while (0)
 
+/*
+ * The whole of a simple test: @page is pinned, so the operation waits; the pin goes,
+ * so it completes.
+ */
+static inline void expect_wait_for(struct __test_metadata *_metadata, struct trial *trial,
+				   unsigned int page)
+{
+	REQUIRE(return, trial_hold(trial, page));
+	trial_start(trial);
+	ASSERT_BLOCKED(trial, waiter_observe);
+	REQUIRE(return, trial_release(trial, page));
+	ASSERT_COMPLETES(trial);
+}
+
+/*
+ * Variants made from the tables when a program starts, instead of a list by hand:
+ * what is added to a table is tested from then on. @_data is what the fixture's
+ * FIXTURE_VARIANT() declares, the rest a name as for printf(3), which begins with
+ * the filesystem's. Called from main(), before dax_break_main().
+ */
+#define VARIANT_ADD(_fixture, _data, ...) \
+	dax_break_variant_add(&_##_fixture##_fixture_object, &(_data), sizeof(_data), __VA_ARGS__)
+
+static inline void __printf(4, 5)
+dax_break_variant_add(struct __fixture_metadata *fixture, const void *data, size_t size,
+		      const char *fmt, ...)
+{
+	struct __fixture_variant_metadata *variant = calloc(1, sizeof(*variant));
+	void *copy = malloc(size);
+	char *name = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (!variant || !copy || vasprintf(&name, fmt, ap) < 0)
+		ksft_exit_fail_msg("no memory for the variants\n");
+	va_end(ap);
+	variant->name = name;
+	variant->data = memcpy(copy, data, size);
+	__register_fixture_variant(fixture, variant);
+}
+
+/* What most fixtures vary: an operation on a filesystem. */
+struct fs_op {
+	const char *fs, *op;
+};
+
+/*
+ * A variant for each operation that has all of the @_with flags and none of the
+ * @_without, on each filesystem. FIXTURE_VARIANT(_fixture) is to be a struct fs_op.
+ */
+#define VARIANTS_OF_OPS(_fixture, _with, _without) \
+	dax_break_variants_of_ops(&_##_fixture##_fixture_object, _with, _without)
+
+static inline void dax_break_variants_of_ops(struct __fixture_metadata *fixture,
+					     unsigned int with, unsigned int without)
+{
+	for (const struct filesystem *fs = filesystems; fs->name; fs++)
+		for (const struct op *op = ops; op->name; op++) {
+			const struct fs_op data = { fs->name, op->name };
+
+			if (op_is_for(op, fs->name) && (op->flags & with) == with &&
+			    !(op->flags & without))
+				dax_break_variant_add(fixture, &data, sizeof(data), "%s_%s",
+						      fs->name, op->name);
+		}
+}
+
 /* -l: the names of all tests, one a line, as the harness' -r option takes them. */
 static inline void dax_break_list(void)
 {
@@ -102,6 +176,7 @@ static inline int dax_break_main(int argc, char **argv)
 		}
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	probe_init();
 	rc = help ? 0 : testbed_setup();
 	if (rc) {
 		ksft_print_header();

@@ -6,86 +6,182 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <linux/mman.h>
 #include <linux/types.h>
 #include <unistd.h>
 
 #include "dax_file.h"
 #include "why.h"
 
-static int write_page(const struct dax_file *file, unsigned int page, __u64 word)
+/* A PMD of more bytes (64 KiB pages: 512 MiB) does not fit into our filesystems. */
+#define PMD_MAX_BYTES	(16UL << 20)
+
+const struct dax_mapping dax_mappings[] = {
+	{ "shared", PROT_READ | PROT_WRITE, MAP_SHARED },
+	{ "read_only", PROT_READ, MAP_SHARED },
+	{ "private", PROT_READ | PROT_WRITE, MAP_PRIVATE },
+	{ "sync", PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC },
+	{ .name = NULL },
+};
+
+static int write_tags(struct dax_file *file, ino_t tag)
 {
-	size_t words = file->page_size / sizeof(word);
-	__u64 *buf = malloc(file->page_size);
+	size_t words = file->page_size / sizeof(__u64);
+	__u64 *buf = malloc(file->pages * file->page_size);
 	ssize_t n = -1;
 
-	for (size_t i = 0; buf && i < words; i++)
-		buf[i] = word;
+	file->content = calloc(file->pages, sizeof(*file->content));
 	errno = ENOMEM;
-	if (buf)
-		n = pwrite(file->fd, buf, file->page_size, page * file->page_size);
+	if (file->content && buf) {
+		for (unsigned int page = 0; page < file->pages; page++) {
+			file->content[page] = (__u64)tag << 32 | 0xda000000 | page;
+			for (size_t i = 0; i < words; i++)
+				buf[page * words + i] = file->content[page];
+		}
+		n = pwrite(file->fd, buf, file->size, 0);
+	}
 	free(buf);
-	if (n != (ssize_t)file->page_size)
+	if (n != file->size)
 		return why_set(errno, "cannot write %s: %s", file->path, strerror(errno));
 	return 0;
 }
 
-static int write_tags(struct dax_file *file)
-{
-	int rc = 0;
-
-	file->content = calloc(file->pages, sizeof(*file->content));
-	if (!file->content)
-		return why_set(ENOMEM, "no memory for %u pages", file->pages);
-	for (unsigned int page = 0; page < file->pages && !rc; page++) {
-		file->content[page] = (__u64)file->ino << 32 | 0xda000000 | page;
-		rc = write_page(file, page, file->content[page]);
-	}
-	if (!rc && fsync(file->fd))
-		rc = why_set(errno, "cannot sync %s: %s", file->path, strerror(errno));
-	return rc;
-}
-
-int dax_file_create(struct dax_file *file, const char *dir, unsigned int pages)
+bool dax_file_is_dax(const struct dax_file *file)
 {
 	struct statx stx = { 0 };
+
+	return !statx(file->fd, "", AT_EMPTY_PATH, 0, &stx) &&
+	       (stx.stx_attributes & STATX_ATTR_DAX);
+}
+
+static int fill(struct dax_file *file, const struct dax_file_spec *spec)
+{
+	struct stat st;
+
+	if (fstat(file->fd, &st))
+		return why_set(errno, "cannot stat %s: %s", file->path, strerror(errno));
+	if (dax_file_is_dax(file) == spec->plain)
+		return why_set(EINVAL, "%s is %s", file->path,
+			       spec->plain ? "a DAX file" : "not a DAX file");
+	file->ino = st.st_ino;
+	/* Before the data, for extents in one piece. Not for all: it takes time. */
+	if (dax_file_pmd_pages() && file->pages >= dax_file_pmd_pages() &&
+	    fallocate(file->fd, 0, 0, file->size))
+		return why_set(errno, "cannot allocate %s: %s", file->path, strerror(errno));
+	return write_tags(file, spec->tag ?: file->ino);
+}
+
+int dax_file_create(struct dax_file *file, const struct dax_file_spec *spec)
+{
 	int rc;
 
 	*file = (struct dax_file){
 		.page_size = sysconf(_SC_PAGESIZE),
-		.pages = pages,
+		.pages = spec->pages,
 	};
-	snprintf(file->path, sizeof(file->path), "%s/file.XXXXXX", dir);
+	file->size = (off_t)spec->pages * file->page_size - spec->short_by;
+	snprintf(file->path, sizeof(file->path), "%s/file.XXXXXX", spec->dir);
 	file->fd = mkostemp(file->path, O_CLOEXEC);
-	if (file->fd < 0)
-		return why_set(errno, "cannot create %s: %s", file->path, strerror(errno));
-	if (statx(file->fd, "", AT_EMPTY_PATH, STATX_INO, &stx))
-		rc = why_set(errno, "cannot stat %s: %s", file->path, strerror(errno));
-	else if (!(stx.stx_attributes & STATX_ATTR_DAX))
-		rc = why_set(EINVAL, "%s is not a DAX file", file->path);
-	else
-		rc = 0;
-	file->ino = stx.stx_ino;
-	rc = rc ?: write_tags(file);
+	if (file->fd < 0) {
+		rc = why_set(errno, "cannot create %s: %s", file->path, strerror(errno));
+		file->path[0] = '\0';
+		return rc;
+	}
+	rc = fill(file, spec);
 	if (rc)
 		dax_file_close(file, false);
 	return rc;
 }
 
-int dax_file_map(struct dax_file *file)
+int dax_file_append_hole(struct dax_file *file, unsigned int pages)
 {
-	char *map = mmap(NULL, file->pages * file->page_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 file->fd, 0);
+	__u64 *content;
 
-	if (map == MAP_FAILED)
+	if (!pages)
+		return 0;
+	content = realloc(file->content, (file->pages + pages) * sizeof(*content));
+	if (!content)
+		return why_set(ENOMEM, "no memory for %u pages", pages);
+	memset(content + file->pages, 0, pages * sizeof(*content));
+	file->content = content;
+	file->pages += pages;
+	file->size = (off_t)file->pages * file->page_size;
+	if (ftruncate(file->fd, file->size))
+		return why_set(errno, "cannot extend %s: %s", file->path, strerror(errno));
+	return 0;
+}
+
+static size_t pmd_bytes(void)
+{
+	unsigned long bytes = 0;
+	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "re");
+
+	if (f && fscanf(f, "%lu", &bytes) != 1)
+		bytes = 0;
+	if (f)
+		fclose(f);
+	return bytes <= PMD_MAX_BYTES ? bytes : 0;
+}
+
+unsigned int dax_file_pmd_pages(void)
+{
+	static ssize_t pages = -1;
+
+	if (pages < 0)
+		pages = pmd_bytes() / sysconf(_SC_PAGESIZE);
+	return pages;
+}
+
+/*
+ * Where to map: a fault can only become a PMD if address and file offset agree in
+ * their position within a PMD, so that is what to grant or to refuse.
+ */
+static void *choose_address(struct dax_file *file, enum dax_entries entries)
+{
+	size_t pmd = dax_file_pmd_pages() * file->page_size;
+	size_t start;
+
+	file->reserved_len = file->pages * file->page_size + 2 * pmd;
+	file->reserved = mmap(NULL, file->reserved_len, PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (file->reserved == MAP_FAILED) {
+		file->reserved = NULL;
+		return NULL;
+	}
+	start = (size_t)file->reserved;
+	if (pmd)
+		start = (start + pmd - 1) / pmd * pmd;
+	return (char *)start + (entries == DAX_PTE && pmd ? file->page_size : 0);
+}
+
+int dax_file_map(struct dax_file *file, const char *name, enum dax_entries entries)
+{
+	const struct dax_mapping *mapping = dax_mappings;
+	char *addr;
+
+	while (mapping->name && strcmp(mapping->name, name))
+		mapping++;
+	if (!mapping->name)
+		return why_set(EINVAL, "no way to map is called %s", name);
+	addr = choose_address(file, entries);
+	if (!addr)
+		return why_set(errno, "no address space for %s: %s", file->path, strerror(errno));
+	addr = mmap(addr, file->pages * file->page_size, mapping->prot,
+		    mapping->flags | MAP_FIXED, file->fd, 0);
+	if (addr == MAP_FAILED && errno == EOPNOTSUPP)
+		return why_set(EOPNOTSUPP, "no MAP_SYNC here: this memory or filesystem lacks it");
+	if (addr == MAP_FAILED)
 		return why_set(errno, "cannot map %s: %s", file->path, strerror(errno));
-	file->map = map;
+	file->map = addr;
+	file->store = (mapping->prot & PROT_WRITE) && mapping->flags != MAP_PRIVATE;
 	return 0;
 }
 
 void dax_file_unmap(struct dax_file *file)
 {
-	if (file->map)
-		munmap(file->map, file->pages * file->page_size);
+	if (file->reserved)
+		munmap(file->reserved, file->reserved_len);
+	file->reserved = NULL;
 	file->map = NULL;
 }
 
@@ -96,9 +192,31 @@ void *dax_file_page(const struct dax_file *file, unsigned int page)
 
 void dax_file_touch(struct dax_file *file, unsigned int page)
 {
-	char *byte = dax_file_page(file, page);
+	char *addr = dax_file_page(file, page);
+	char byte = __atomic_load_n(addr, __ATOMIC_RELAXED);
 
-	__atomic_store_n(byte, __atomic_load_n(byte, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+	if (file->store)
+		__atomic_store_n(addr, byte, __ATOMIC_RELAXED);
+}
+
+bool dax_file_page_is_pmd(const struct dax_file *file, unsigned int page)
+{
+	unsigned int count = dax_file_pmd_pages();
+	__u64 *entries = calloc(count, sizeof(*entries));
+	size_t len = count * sizeof(*entries);
+	size_t first = page / count * count;
+	size_t addr = (size_t)file->map + first * file->page_size;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	bool all;
+
+	all = entries && fd >= 0 && pread(fd, entries, len, addr / file->page_size *
+					  sizeof(*entries)) == (ssize_t)len;
+	for (unsigned int i = 0; all && i < count; i++)
+		all = entries[i] >> 63;		/* present */
+	if (fd >= 0)
+		close(fd);
+	free(entries);
+	return all;
 }
 
 void dax_file_page_got(struct dax_file *file, unsigned int page, __u64 word)
@@ -106,33 +224,29 @@ void dax_file_page_got(struct dax_file *file, unsigned int page, __u64 word)
 	file->content[page] = word;
 }
 
-bool dax_file_page_holds(const struct dax_file *file, unsigned int page, __u64 word)
+void dax_file_let_go(struct dax_file *file)
 {
-	__u64 *buf = malloc(file->page_size);
-	bool same = buf && pread(file->fd, buf, file->page_size, page * file->page_size) ==
-			   (ssize_t)file->page_size;
-
-	for (size_t i = 0; same && i < file->page_size / sizeof(*buf); i++)
-		same = buf[i] == word;
-	free(buf);
-	return same;
+	dax_file_unmap(file);
+	close(file->fd);
+	file->fd = -1;
 }
 
-off_t dax_file_size(const struct dax_file *file)
+int dax_file_reopen(struct dax_file *file)
 {
-	struct stat st;
-
-	return fstat(file->fd, &st) ? -errno : st.st_size;
+	file->fd = open(file->path, O_RDWR | O_CLOEXEC);
+	if (file->fd < 0)
+		return why_set(errno, "cannot open %s again: %s", file->path, strerror(errno));
+	return 0;
 }
 
 void dax_file_close(struct dax_file *file, bool busy)
 {
-	if (file->fd < 0)
-		return;
 	dax_file_unmap(file);
-	if (!busy)
+	if (file->path[0] && !busy)
 		unlink(file->path);
-	close(file->fd);
+	if (file->path[0] && file->fd >= 0)
+		close(file->fd);
+	file->path[0] = '\0';
 	file->fd = -1;
 	free(file->content);
 	file->content = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A file of known content on a DAX filesystem, and a shared mapping of it.
+ * A file of known content on a DAX filesystem, and a mapping of it.
  *
  * Every page is filled with one 64-bit word, at first a tag that says whose it is:
  * inode number and page index. Whatever else is found in a page came from elsewhere.
@@ -14,39 +14,86 @@
 
 struct dax_file {
 	int fd;			/* -1: not open */
-	char path[256];
+	char path[256];		/* "": there is no such file */
 	ino_t ino;
 	size_t page_size;	/* bytes */
-	unsigned int pages;	/* at creation */
+	off_t size;		/* bytes, at creation */
+	unsigned int pages;	/* the last one maybe only in part */
 	__u64 *content;		/* what page i is filled with; see dax_file_page_got() */
-	char *map;		/* whole file, MAP_SHARED, writable; NULL: not mapped */
+	char *map;		/* of the whole file; NULL: not mapped */
+	bool store;		/* the mapping is shared and writable */
+	void *reserved;		/* address space that the mapping lies in */
+	size_t reserved_len;
+};
+
+/* What dax_file_create() is to make. */
+struct dax_file_spec {
+	const char *dir;
+	unsigned int pages;
+	size_t short_by;	/* bytes that the last page lacks */
+	bool plain;		/* a file that is not DAX, in a directory of such */
+	ino_t tag;		/* tags of this inode's file instead of its own; 0: its own */
 };
 
 /*
- * Creates a file of @pages tagged pages in @dir, written through write(2) and
- * synced: no page is mapped or has an entry in the mapping yet. Proves that it
- * is DAX (STATX_ATTR_DAX). The caller ends it with dax_file_close().
+ * Creates a file of tagged pages, written through write(2): no page is mapped or
+ * has an entry in the mapping yet, all have blocks, which are aligned and
+ * contiguous from a PMD's size on as far as the filesystem can do that. Proves that
+ * it is DAX (STATX_ATTR_DAX). The caller ends it with dax_file_close().
  */
-int dax_file_create(struct dax_file *file, const char *dir, unsigned int pages);
+int dax_file_create(struct dax_file *file, const struct dax_file_spec *spec);
 
-/* Maps the file; touches no page. */
-int dax_file_map(struct dax_file *file);
+/* Appends @pages pages that are a hole. */
+int dax_file_append_hole(struct dax_file *file, unsigned int pages);
+
+/* The ways to map a file: one table, which ends with a NULL name. */
+struct dax_mapping {
+	const char *name;
+	int prot, flags;	/* of mmap(2) */
+};
+
+extern const struct dax_mapping dax_mappings[];
+
+/* By which entries the mapping can refer to the pages. */
+enum dax_entries {
+	DAX_PTE,	/* PTEs, whatever size and alignment the extents have */
+	DAX_PMD,	/* PMDs where the extents allow it */
+};
+
+/*
+ * Maps the file as the entry @mapping of the table says; touches no page.
+ * -EOPNOTSUPP: the kernel or the memory cannot (MAP_SYNC).
+ */
+int dax_file_map(struct dax_file *file, const char *mapping, enum dax_entries entries);
 void dax_file_unmap(struct dax_file *file);
 
 /* Address of @page in the mapping. */
 void *dax_file_page(const struct dax_file *file, unsigned int page);
 
-/* Faults @page in by a store that does not change it. */
+/* Faults @page in, by a store that does not change it, or a load if there is no storing. */
 void dax_file_touch(struct dax_file *file, unsigned int page);
+
+/* Pages of a PMD, or 0 if this kernel has none or they are too large to be of use here. */
+unsigned int dax_file_pmd_pages(void);
+
+/*
+ * Is @page mapped by a PMD? To be asked when nothing else of that PMD's range has
+ * been touched: one fault that made all its pages present tells.
+ */
+bool dax_file_page_is_pmd(const struct dax_file *file, unsigned int page);
 
 /* A device has filled @page with @word. */
 void dax_file_page_got(struct dax_file *file, unsigned int page, __u64 word);
 
-/* Does @page read back (read(2)) as filled with @word? */
-bool dax_file_page_holds(const struct dax_file *file, unsigned int page, __u64 word);
+/* STATX_ATTR_DAX. */
+bool dax_file_is_dax(const struct dax_file *file);
 
-/* Bytes, or a negative errno. */
-off_t dax_file_size(const struct dax_file *file);
+/*
+ * Closes it but keeps its name and content, and opens it again: in between nothing
+ * of ours keeps the inode in memory.
+ */
+void dax_file_let_go(struct dax_file *file);
+int dax_file_reopen(struct dax_file *file);
 
 /*
  * Unmaps and closes. The file is deleted unless it is @busy: an operation that

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dax_flag.h"
 #include "filesystem.h"
 #include "why.h"
 
@@ -113,17 +114,28 @@ static int run_mkfs(const struct filesystem *fs, const char *device)
 
 int filesystem_make(const struct filesystem *fs, const char *device, const char *dir)
 {
-	int rc = run_mkfs(fs, device);
+	return run_mkfs(fs, device) ?: filesystem_mount(fs, device, dir);
+}
 
-	if (rc)
-		return rc;
-	if (!mount(device, dir, fs->name, 0, "dax=always"))
+int filesystem_mount(const struct filesystem *fs, const char *device, const char *dir)
+{
+	if (!mount(device, dir, fs->name, 0, "dax=inode"))
 		return 0;
 	if (errno == ENODEV)
 		return why_set(EOPNOTSUPP, "this kernel has no %s: %s is needed", fs->name,
 			       fs->config);
-	return why_set(errno, "cannot mount %s on %s with -o dax=always: %s", fs->name, device,
+	return why_set(errno, "cannot mount %s on %s with -o dax=inode: %s", fs->name, device,
 		       strerror(errno));
+}
+
+int filesystem_want_dax(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 ? -errno : dax_flag_set(fd, true);
+
+	if (fd >= 0)
+		close(fd);
+	return rc ? why_set(-rc, "cannot set FS_XFLAG_DAX on %s: %s", dir, strerror(-rc)) : 0;
 }
 
 static const char *granularity_name(enum pmem2_granularity granularity)

@@ -25,10 +25,16 @@ extern const struct filesystem filesystems[];
 const struct filesystem *filesystem_find(const char *name);
 
 /*
- * Makes the filesystem on @device and mounts it on @dir with -o dax=always.
- * Destroys what is on @device. -EOPNOTSUPP: mkfs or kernel support is missing.
+ * Makes the filesystem on @device and mounts it on @dir. Destroys what is on
+ * @device. -EOPNOTSUPP: mkfs or kernel support is missing.
  */
 int filesystem_make(const struct filesystem *fs, const char *device, const char *dir);
+
+/* With -o dax=inode, where each file says for itself whether it is DAX. */
+int filesystem_mount(const struct filesystem *fs, const char *device, const char *dir);
+
+/* From now on, files created in the directory @dir are DAX. */
+int filesystem_want_dax(const char *dir);
 
 /*
  * Proves that files in @dir are really DAX: XFS mounts silently without it when

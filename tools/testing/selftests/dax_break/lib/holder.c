@@ -6,10 +6,11 @@
 #include "holder.h"
 #include "why.h"
 
-static const struct holder_ops *const holders[] = {
+const struct holder_ops *const holders[] = {
 	&holder_vmsplice,
 	&holder_dio_read,
 	&holder_dio_write,
+	NULL
 };
 
 int holder_open(struct holder *holder, const char *name)
@@ -17,7 +18,7 @@ int holder_open(struct holder *holder, const char *name)
 	int rc;
 
 	memset(holder, 0, sizeof(*holder));
-	for (size_t i = 0; i < ARRAY_SIZE(holders); i++)
+	for (size_t i = 0; holders[i]; i++)
 		if (!strcmp(holders[i]->name, name))
 			holder->ops = holders[i];
 	if (!holder->ops)
@@ -75,8 +76,19 @@ int holder_look(struct holder *holder, unsigned int page, unsigned char *byte)
 	unsigned int slot = slot_of(holder, page);
 
 	if (!holder->ops->look || slot == HOLDER_SLOTS)
-		return -ENOSYS;
+		return -ENODATA;
 	return holder->ops->look(holder, slot, byte);
+}
+
+long holder_lowest(const struct holder *holder)
+{
+	long lowest = -1;
+
+	for (unsigned int slot = 0; slot < HOLDER_SLOTS; slot++)
+		if (holder->slots[slot].held &&
+		    (lowest < 0 || holder->slots[slot].page < lowest))
+			lowest = holder->slots[slot].page;
+	return lowest;
 }
 
 const char *holder_describe(const struct holder *holder)

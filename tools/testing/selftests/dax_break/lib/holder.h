@@ -58,6 +58,9 @@ struct holder {
 	} slots[HOLDER_SLOTS];
 };
 
+/* The table; ends with NULL. */
+extern const struct holder_ops *const holders[];
+
 int holder_open(struct holder *holder, const char *name);
 
 /* Holds the page at @addr, @page of its file. -ENOSPC: all slots are taken. */
@@ -69,8 +72,11 @@ int holder_hold(struct holder *holder, unsigned int page, void *addr, size_t len
  */
 int holder_release(struct holder *holder, unsigned int page, bool *filled, __u64 *word);
 
-/* The first byte of the held @page as the reference sees it; -ENOSYS: cannot tell. */
+/* The first byte of the held @page as the reference sees it; -ENODATA: cannot tell. */
 int holder_look(struct holder *holder, unsigned int page, unsigned char *byte);
+
+/* The lowest page held; -1: none is. */
+long holder_lowest(const struct holder *holder);
 
 /* Which pages are held, for a diagnosis: "0,2"; overwritten by the next call. */
 const char *holder_describe(const struct holder *holder);

@@ -1,56 +1,97 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "op.h"
-#include "why.h"
+#include "op_run.h"
 
-static int run_fallocate(int fd, int mode, off_t start, off_t len)
+static void cuts(struct image *file, struct image *peer, off_t start, off_t len)
 {
-	return fallocate(fd, mode, start, len) ? -errno : 0;
+	image_cut(file, start);
 }
 
-/* ftruncate(2) down to @start: everything from there on goes, whatever @len. */
-static int truncate_run(int fd, off_t start, off_t len)
+static void empties(struct image *file, struct image *peer, off_t start, off_t len)
 {
-	(void)len;
-	return ftruncate(fd, start) ? -errno : 0;
+	image_cut(file, 0);
 }
 
-static int punch_run(int fd, off_t start, off_t len)
+static void grows(struct image *file, struct image *peer, off_t start, off_t len)
 {
-	return run_fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, len);
+	image_zero(file, file->size, len, IMAGE_ANY);
 }
 
-static int zero_run(int fd, off_t start, off_t len)
+static void punches(struct image *file, struct image *peer, off_t start, off_t len)
 {
-	return run_fallocate(fd, FALLOC_FL_ZERO_RANGE, start, len);
+	image_zero(file, start, len, IMAGE_HOLE);
 }
 
-static int collapse_run(int fd, off_t start, off_t len)
+static void zeroes(struct image *file, struct image *peer, off_t start, off_t len)
 {
-	return run_fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, start, len);
+	image_zero(file, start, len, IMAGE_ANY);
 }
 
-static int insert_run(int fd, off_t start, off_t len)
+static void removes(struct image *file, struct image *peer, off_t start, off_t len)
 {
-	return run_fallocate(fd, FALLOC_FL_INSERT_RANGE, start, len);
+	image_remove(file, start, len);
 }
 
-static int unshare_run(int fd, off_t start, off_t len)
+static void inserts(struct image *file, struct image *peer, off_t start, off_t len)
 {
-	return run_fallocate(fd, FALLOC_FL_UNSHARE_RANGE, start, len);
+	image_insert(file, start, len);
+}
+
+static void keeps(struct image *file, struct image *peer, off_t start, off_t len)
+{
+}
+
+static void gives(struct image *file, struct image *peer, off_t start, off_t len)
+{
+	image_share(peer, file, start, len);
+}
+
+static void takes(struct image *file, struct image *peer, off_t start, off_t len)
+{
+	image_share(file, peer, start, len);
+}
+
+static void shares_if_equal(struct image *file, struct image *peer, off_t start, off_t len)
+{
+	if (!memcmp(file->data + start, peer->data + start, len))
+		gives(file, peer, start, len);
+}
+
+static void swaps(struct image *file, struct image *peer, off_t start, off_t len)
+{
+	image_swap(file, peer, start, len);
 }
 
 const struct op ops[] = {
-	{ "truncate", truncate_run, OP_CUTS },
-	{ "punch", punch_run, OP_ZEROES },
-	{ "zero", zero_run, OP_ZEROES },
-	{ "collapse", collapse_run, OP_REMOVES },
-	{ "insert", insert_run, OP_INSERTS },
-	{ "unshare", unshare_run, OP_KEEPS },
+	{ "truncate", NULL, OP_TAIL, OP_BYTES, truncate_run, cuts },
+	{ "truncate_path", NULL, OP_TAIL, OP_BYTES, truncate_path_run, cuts },
+	{ "truncate_zero", NULL, OP_WHOLE, 0, truncate_zero_run, empties },
+	{ "truncate_up", NULL, OP_WHOLE, OP_SPARES, truncate_up_run, grows },
+	{ "open_trunc", NULL, OP_WHOLE, 0, open_trunc_run, empties },
+	{ "punch", NULL, OP_RANGE, OP_BYTES, punch_run, punches },
+	{ "zero", NULL, OP_RANGE, OP_BYTES, zero_run, zeroes },
+	{ "write_zeroes", NULL, OP_RANGE, OP_BYTES, write_zeroes_run, zeroes },
+	{ "collapse", NULL, OP_TAIL, OP_WHOLE_PAGES, collapse_run, removes },
+	{ "insert", NULL, OP_TAIL, OP_WHOLE_PAGES, insert_run, inserts },
+	{ "allocate", NULL, OP_RANGE, OP_SPARES, allocate_run, keeps },
+	{ "unshare", "xfs", OP_RANGE, 0, unshare_run, keeps },
+	{ "madv_remove", NULL, OP_RANGE, 0, madv_remove_run, punches },
+	{ "clone_from", "xfs", OP_WHOLE, OP_PEER, clone_from_run, gives },
+	{ "clone_to", "xfs", OP_WHOLE, OP_PEER, clone_to_run, takes },
+	{ "clone_range_from", "xfs", OP_RANGE, OP_PEER, clone_range_from_run, gives },
+	{ "clone_range_to", "xfs", OP_RANGE, OP_PEER, clone_range_to_run, takes },
+	{ "dedupe_from", "xfs", OP_RANGE, OP_PEER | OP_PEER_EQUAL,
+	  dedupe_from_run, shares_if_equal },
+	{ "dedupe_to", "xfs", OP_RANGE, OP_PEER | OP_PEER_EQUAL, dedupe_to_run, shares_if_equal },
+	{ "copy_from", "xfs", OP_RANGE, OP_PEER, copy_from_run, gives },
+	{ "copy_to", "xfs", OP_RANGE, OP_PEER, copy_to_run, takes },
+	{ "exchange", "xfs", OP_RANGE, OP_PEER, exchange_run, swaps },
+	{ "unlink", NULL, OP_WHOLE, OP_EVICTS, unlink_run, NULL },
+	{ "rename_over", NULL, OP_WHOLE, OP_PEER | OP_EVICTS, rename_over_run, NULL },
+	{ "umount", NULL, OP_WHOLE, OP_EVICTS | OP_UNMOUNTS, umount_run, keeps },
+	{ "dax_off", NULL, OP_WHOLE, OP_EVICTS | OP_ENDS_DAX, dax_off_run, keeps },
 	{ .name = NULL },
 };
 
@@ -62,72 +103,7 @@ const struct op *op_find(const char *name)
 	return NULL;
 }
 
-int op_probe(const struct op *op, const char *dir)
+bool op_is_for(const struct op *op, const char *fs)
 {
-	struct dax_file file;
-	int rc = dax_file_create(&file, dir, 2);
-
-	if (rc)
-		return rc;
-	rc = op->run(file.fd, 0, file.page_size);
-	dax_file_close(&file, false);
-	if (rc == -EOPNOTSUPP)
-		return why_set(EOPNOTSUPP, "this filesystem does not have %s", op->name);
-	if (rc)
-		return why_set(-rc, "P4 broken: %s returned %d (%s), with nothing mapped or pinned",
-			       op->name, rc, strerror(-rc));
-	return 0;
-}
-
-static unsigned int pages_after(enum op_effect effect, unsigned int pages, unsigned int first,
-				unsigned int count)
-{
-	switch (effect) {
-	case OP_CUTS:
-		return first;
-	case OP_REMOVES:
-		return pages - count;
-	case OP_INSERTS:
-		return pages + count;
-	default:
-		return pages;
-	}
-}
-
-/* Which page of before is @page now? -1: none, it is zero. */
-static long origin(enum op_effect effect, long page, long first, long count)
-{
-	if (page < first)
-		return page;
-	switch (effect) {
-	case OP_ZEROES:
-		return page < first + count ? -1 : page;
-	case OP_REMOVES:
-		return page + count;
-	case OP_INSERTS:
-		return page < first + count ? -1 : page - count;
-	default:
-		return page;
-	}
-}
-
-int op_check(const struct op *op, const struct dax_file *file, unsigned int first,
-	     unsigned int count)
-{
-	unsigned int pages = pages_after(op->effect, file->pages, first, count);
-	off_t size = dax_file_size(file);
-
-	if (size != (off_t)(pages * file->page_size))
-		return why_set(EIO, "the file has %lld bytes, not %u pages", (long long)size,
-			       pages);
-	for (unsigned int page = 0; page < pages; page++) {
-		long from = origin(op->effect, page, first, count);
-
-		if (dax_file_page_holds(file, page, from < 0 ? 0 : file->content[from]))
-			continue;
-		if (from < 0)
-			return why_set(EIO, "page %u is not zero", page);
-		return why_set(EIO, "page %u is not what page %ld was", page, from);
-	}
-	return 0;
+	return !op->fs || !strcmp(op->fs, fs);
 }

@@ -1,29 +1,61 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The operations that free, move or share the blocks of a file: one table. An
- * entry says how to run the operation and what becomes of the pages.
+ * entry says how to run the operation, which pages of the file it affects, and
+ * what becomes of them.
  */
 #ifndef DAX_BREAK_OP_H
 #define DAX_BREAK_OP_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
-#include "dax_file.h"
+#include "image.h"
 
-/* What an operation does to the pages [first, first + count) of a file. */
-enum op_effect {
-	OP_CUTS,	/* they and all that follow are gone */
-	OP_ZEROES,	/* they read as zeroes */
-	OP_REMOVES,	/* they are gone, what follows moves down */
-	OP_INSERTS,	/* zeroes are in their place, they and all that follow move up */
-	OP_KEEPS,	/* nothing that could be read has changed */
+/* What an operation is run on. The file is the one whose pages tests pin. */
+struct op_target {
+	int fd;			/* of the file; closed by an operation that evicts it */
+	const char *path;
+	int peer;		/* another file of that filesystem, with OP_PEER */
+	const char *peer_path;
+	const char *mount;	/* where the filesystem is mounted */
+	off_t start, len;	/* bytes */
+};
+
+/* Which pages an operation on pages [first, first + count) affects. */
+enum op_reach {
+	OP_RANGE,	/* just these */
+	OP_TAIL,	/* these and all that follow */
+	OP_WHOLE,	/* all of the file, whatever the range */
+};
+
+enum op_flags {
+	OP_PEER		= 1 << 0,	/* takes a second file of the same size */
+	OP_PEER_EQUAL	= 1 << 1,	/* whose content is the same */
+	OP_BYTES	= 1 << 2,	/* takes ranges of any alignment */
+	OP_WHOLE_PAGES	= 1 << 3,	/* takes no range that ends in or with the last page */
+	OP_SPARES	= 1 << 4,	/* takes no block away: need not wait */
+	/*
+	 * Takes the inode out of memory, so it has to be the last that has the file
+	 * open, and nobody may map it.
+	 */
+	OP_EVICTS	= 1 << 5,
+	OP_UNMOUNTS	= 1 << 6,	/* by unmounting its filesystem */
+	OP_ENDS_DAX	= 1 << 7,	/* to come back as one that is not DAX */
 };
 
 struct op {
 	const char *name;
-	/* Operates on @len bytes from @start; 0 or a negative errno. */
-	int (*run)(int fd, off_t start, off_t len);
-	enum op_effect effect;
+	const char *fs;		/* the only filesystem that has it; NULL: any */
+	enum op_reach reach;
+	unsigned int flags;	/* enum op_flags */
+	/* Returns 0 or a negative errno; -EOPNOTSUPP: this kernel or filesystem lacks it. */
+	int (*run)(const struct op_target *target);
+	/*
+	 * Does to images what the operation does to the files (@peer only with
+	 * OP_PEER). NULL: the file is gone afterwards.
+	 */
+	void (*result)(struct image *file, struct image *peer, off_t start, off_t len);
 };
 
 /* The table; ends with a NULL name. */
@@ -32,17 +64,7 @@ extern const struct op ops[];
 /* NULL for an unknown @name. */
 const struct op *op_find(const char *name);
 
-/*
- * Asks the kernel whether @op exists for files in @dir, by running it on one of
- * its own. -EOPNOTSUPP: it does not.
- */
-int op_probe(const struct op *op, const char *dir);
-
-/*
- * Compares @file, all of it, with what @op on @count pages from page @first
- * promises: 0, or -EIO with the difference in why().
- */
-int op_check(const struct op *op, const struct dax_file *file, unsigned int first,
-	     unsigned int count);
+/* Does filesystem @fs have @op at all? */
+bool op_is_for(const struct op *op, const char *fs);
 
 #endif

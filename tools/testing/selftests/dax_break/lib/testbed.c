@@ -26,7 +26,8 @@
 struct bed {
 	const struct filesystem *fs;
 	struct pmem *pmem;
-	char dir[64];
+	char mount[64];
+	char dax[72], plain[72];	/* directories in it */
 	bool mounted;
 };
 
@@ -60,23 +61,33 @@ static bool wanted(const struct filesystem *fs)
 	return false;
 }
 
+static int make_dir(const char *dir)
+{
+	if (mkdir(dir, 0755))
+		return why_set(errno, "cannot create %s: %s", dir, strerror(errno));
+	return 0;
+}
+
 static int make_bed(struct bed *bed, const struct filesystem *fs)
 {
 	const char *granularity;
 	int rc;
 
 	bed->fs = fs;
-	snprintf(bed->dir, sizeof(bed->dir), "%s/%s", root_dir, fs->name);
-	if (mkdir(bed->dir, 0755))
-		return why_set(errno, "cannot create %s: %s", bed->dir, strerror(errno));
-	rc = pmem_carve(fs->namespace_size, &bed->pmem);
+	snprintf(bed->mount, sizeof(bed->mount), "%s/%s", root_dir, fs->name);
+	snprintf(bed->dax, sizeof(bed->dax), "%s/%s/dax", root_dir, fs->name);
+	snprintf(bed->plain, sizeof(bed->plain), "%s/%s/plain", root_dir, fs->name);
+	rc = make_dir(bed->mount) ?: pmem_carve(fs->namespace_size, &bed->pmem);
 	if (rc)
 		return rc;
-	rc = filesystem_make(fs, pmem_device(bed->pmem), bed->dir);
+	rc = filesystem_make(fs, pmem_device(bed->pmem), bed->mount);
 	if (rc)
 		return rc;
 	bed->mounted = true;
-	rc = filesystem_prove_dax(bed->dir, &granularity);
+	rc = make_dir(bed->dax) ?:
+	     make_dir(bed->plain) ?:
+	     filesystem_want_dax(bed->dax) ?:
+	     filesystem_prove_dax(bed->dax, &granularity);
 	if (rc)
 		return rc;
 	printf("# %s on %s, %llu MiB: files are DAX, store granularity: %s\n", fs->name,
@@ -103,16 +114,16 @@ static int bounded_umount(const char *dir)
 
 static void unmake_bed(struct bed *bed)
 {
-	int rc = bed->mounted ? bounded_umount(bed->dir) : 0;
+	int rc = bed->mounted ? bounded_umount(bed->mount) : 0;
 
 	if (rc) {
-		printf("# left behind: %s on %s cannot be unmounted: %s\n", bed->dir,
+		printf("# left behind: %s on %s cannot be unmounted: %s\n", bed->mount,
 		       pmem_device(bed->pmem), strerror(-rc));
 		return;
 	}
 	if (bed->pmem && pmem_destroy(bed->pmem))
 		printf("# left behind: %s\n", why());
-	rmdir(bed->dir);
+	rmdir(bed->mount);
 }
 
 /* At exit, but not at the exit of a forked test. */
@@ -150,10 +161,40 @@ int testbed_setup(void)
 	return rc;
 }
 
-const char *testbed_dir(const char *fs)
+static struct bed *find(const char *fs)
 {
 	for (unsigned int i = 0; i < nr_beds; i++)
 		if (!strcmp(beds[i].fs->name, fs))
-			return beds[i].dir;
+			return &beds[i];
 	return NULL;
+}
+
+const char *testbed_dir(const char *fs)
+{
+	const struct bed *bed = find(fs);
+
+	return bed ? bed->dax : NULL;
+}
+
+const char *testbed_plain_dir(const char *fs)
+{
+	const struct bed *bed = find(fs);
+
+	return bed ? bed->plain : NULL;
+}
+
+const char *testbed_mount(const char *fs)
+{
+	const struct bed *bed = find(fs);
+
+	return bed ? bed->mount : NULL;
+}
+
+int testbed_mount_again(const char *fs)
+{
+	const struct bed *bed = find(fs);
+
+	if (!access(bed->dax, F_OK))
+		return 0;
+	return filesystem_mount(bed->fs, pmem_device(bed->pmem), bed->mount);
 }

@@ -20,7 +20,15 @@
  */
 int testbed_setup(void);
 
-/* Where filesystem kind @fs is mounted; NULL if it was not asked for. */
+/*
+ * Of filesystem kind @fs: a directory whose files are DAX, one whose files are not,
+ * and where it is mounted. NULL if it was not asked for.
+ */
 const char *testbed_dir(const char *fs);
+const char *testbed_plain_dir(const char *fs);
+const char *testbed_mount(const char *fs);
+
+/* Mounts it again if a test has unmounted it. */
+int testbed_mount_again(const char *fs);
 
 #endif

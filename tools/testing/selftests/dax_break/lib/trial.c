@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "probe.h"
 #include "testbed.h"
 #include "trial.h"
 #include "why.h"
@@ -12,37 +14,95 @@
 static int run_op(void *arg)
 {
 	struct trial *trial = arg;
-	size_t page_size = trial->file.page_size;
 
-	return trial->op->run(trial->file.fd, trial->spec.first * page_size,
-			      trial->spec.count * page_size);
+	return trial->op->run(&trial->target);
+}
+
+/* The range in bytes, no further than the file. */
+static void aim(struct trial *trial)
+{
+	const struct trial_spec *spec = &trial->spec;
+	size_t page_size = trial->file.page_size;
+	off_t end = (spec->first + spec->count) * page_size - spec->inset;
+
+	trial->target.fd = trial->file.fd;
+	trial->target.path = trial->file.path;
+	trial->target.peer = trial->peer.fd;
+	trial->target.peer_path = trial->peer.path;
+	trial->target.mount = testbed_mount(spec->fs);
+	trial->target.start = spec->first * page_size + spec->inset;
+	trial->target.len = (end < trial->file.size ? end : trial->file.size) -
+			    trial->target.start;
+	if (trial->op->reach == OP_WHOLE && !(trial->op->flags & OP_SPARES)) {
+		trial->target.start = 0;
+		trial->target.len = trial->file.size;
+	}
+}
+
+static int create_files(struct trial *trial)
+{
+	const struct trial_spec *spec = &trial->spec;
+	struct dax_file_spec file = {
+		.dir = spec->plain ? testbed_plain_dir(spec->fs) : testbed_dir(spec->fs),
+		.pages = spec->pages,
+		.short_by = spec->short_by,
+		.plain = spec->plain,
+	};
+	bool higher;
+	int rc = dax_file_create(&trial->file, &file) ?:
+		 dax_file_append_hole(&trial->file, spec->hole);
+
+	if (rc || !(trial->op->flags & OP_PEER))
+		return rc;
+	if (trial->op->flags & OP_PEER_EQUAL)
+		file.tag = trial->file.ino;
+	rc = dax_file_create(&trial->peer, &file) ?:
+	     dax_file_append_hole(&trial->peer, spec->hole);
+	higher = trial->file.ino > trial->peer.ino;
+	if (!rc && spec->higher != higher) {
+		struct dax_file swap = trial->file;
+
+		trial->file = trial->peer;
+		trial->peer = swap;
+	}
+	return rc;
 }
 
 int trial_setup(struct trial *trial, const struct trial_spec *spec)
 {
-	const char *dir = testbed_dir(spec->fs);
 	int rc;
 
 	memset(trial, 0, sizeof(*trial));
-	trial->file.fd = -1;
 	trial->spec = *spec;
 	trial->op = op_find(spec->op);
 	if (!trial->op)
 		return why_set(EINVAL, "no operation is called %s", spec->op);
-	if (!dir)
+	if (!testbed_dir(spec->fs))
 		return why_set(EOPNOTSUPP, "no %s here: it is not in DAX_BREAK_FS", spec->fs);
-	rc = op_probe(trial->op, dir);
-	if (!rc)
-		rc = dax_file_create(&trial->file, dir, spec->pages);
-	if (!rc)
+	rc = probe_op(trial->op, spec->fs) ?: create_files(trial);
+	if (!rc) {
+		aim(trial);
 		rc = waiter_fork(&trial->waiter, trial->op->name, run_op, trial);
+	}
 	if (!rc && spec->holder)
 		rc = holder_open(&trial->holder, spec->holder);
 	if (!rc)
-		rc = dax_file_map(&trial->file);
+		rc = dax_file_map(&trial->file, spec->mapping ?: "shared", spec->entries);
 	if (rc)
 		trial_end(trial);
 	return rc;
+}
+
+unsigned int trial_first(const struct trial *trial)
+{
+	return trial->op->reach == OP_WHOLE ? 0 : trial->spec.first;
+}
+
+unsigned int trial_last(const struct trial *trial)
+{
+	if (trial->op->reach == OP_RANGE)
+		return trial->spec.first + trial->spec.count - 1;
+	return trial->file.pages - 1;
 }
 
 /* By write(2), which neither faults nor takes blocks away: any mapping will do. */
@@ -64,7 +124,7 @@ static int control(struct trial *trial, unsigned int page, unsigned char *store)
 
 	rc = holder_look(&trial->holder, page, &old);
 	if (rc)
-		return rc == -ENOSYS ? 0 : rc;
+		return rc == -ENODATA ? 0 : rc;
 	new = ~old;
 	if (store)
 		__atomic_store_n(store, new, __ATOMIC_SEQ_CST);
@@ -116,9 +176,84 @@ int trial_release(struct trial *trial, unsigned int page)
 	return rc;
 }
 
-int trial_check(const struct trial *trial)
+static struct trial_stat stat_of(const struct dax_file *file)
 {
-	return op_check(trial->op, &trial->file, trial->spec.first, trial->spec.count);
+	struct stat st = { 0 };
+
+	if (file->path[0] && file->fd >= 0)
+		fstat(file->fd, &st);
+	return (struct trial_stat){ .size = st.st_size, .blocks = st.st_blocks };
+}
+
+void trial_start(struct trial *trial)
+{
+	if (trial->op->flags & OP_EVICTS)
+		dax_file_let_go(&trial->file);
+	trial->before[0] = stat_of(&trial->file);
+	trial->before[1] = stat_of(&trial->peer);
+	waiter_start(&trial->waiter);
+}
+
+int trial_unchanged(const struct trial *trial)
+{
+	const struct dax_file *files[] = { &trial->file, &trial->peer };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		const struct trial_stat *before = &trial->before[i];
+		struct trial_stat now = stat_of(files[i]);
+
+		if (now.size != before->size)
+			return why_set(EIO, "the size has become %lld, it was %lld",
+				       (long long)now.size, (long long)before->size);
+		if (now.blocks != before->blocks)
+			return why_set(EIO, "%lld blocks have become %lld",
+				       (long long)before->blocks, (long long)now.blocks);
+	}
+	return 0;
+}
+
+/* The file has its name and an inode again, unless these are what the operation took. */
+static int look_again(struct trial *trial)
+{
+	struct stat st;
+	int rc = testbed_mount_again(trial->spec.fs);
+
+	if (rc)
+		return rc;
+	if (trial->op->result) {
+		if (trial->file.fd < 0)
+			rc = dax_file_reopen(&trial->file);
+		if (!rc && (trial->op->flags & OP_ENDS_DAX) && dax_file_is_dax(&trial->file))
+			rc = why_set(EIO, "the file is still DAX");
+		return rc;
+	}
+	if (!stat(trial->file.path, &st) && st.st_ino == trial->file.ino)
+		return why_set(EIO, "the file is still there");
+	return 0;
+}
+
+int trial_check(struct trial *trial)
+{
+	bool has_peer = trial->op->flags & OP_PEER;
+	struct image file, peer = { 0 };
+	int rc = trial->op->flags & OP_EVICTS ? look_again(trial) : 0;
+
+	if (rc || !trial->op->result)
+		return rc;
+	rc = image_of(&file, &trial->file, trial->target.len);
+	if (rc)
+		return rc;
+	if (has_peer)
+		rc = image_of(&peer, &trial->peer, trial->target.len);
+	if (!rc) {
+		trial->op->result(&file, &peer, trial->target.start, trial->target.len);
+		rc = image_compare(&file, trial->file.fd, "the file");
+	}
+	if (!rc && has_peer)
+		rc = image_compare(&peer, trial->peer.fd, "the peer");
+	image_free(&file);
+	image_free(&peer);
+	return rc;
 }
 
 const char *trial_describe(const struct trial *trial)
@@ -146,5 +281,9 @@ void trial_end(struct trial *trial)
 	if (!gone)
 		fprintf(stderr, "# left behind: process %d (%s) survives SIGKILL; its file: %s\n",
 			trial->waiter.pid, trial->waiter.name, trial->file.path);
+	if (gone && trial->op && (trial->op->flags & OP_UNMOUNTS) &&
+	    testbed_mount_again(trial->spec.fs))
+		fprintf(stderr, "# %s\n", why());
 	dax_file_close(&trial->file, !gone);
+	dax_file_close(&trial->peer, !gone);
 }

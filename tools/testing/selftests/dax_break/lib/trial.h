@@ -6,6 +6,9 @@
 #ifndef DAX_BREAK_TRIAL_H
 #define DAX_BREAK_TRIAL_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "dax_file.h"
 #include "holder.h"
 #include "op.h"
@@ -16,15 +19,31 @@ struct trial_spec {
 	const char *op;			/* an entry of ops[] */
 	const char *holder;		/* an entry of the holders; NULL: no pins */
 	unsigned int pages;		/* size of the file */
+	size_t short_by;		/* bytes that the last page lacks */
+	unsigned int hole;		/* pages appended as a hole */
 	unsigned int first, count;	/* the pages to operate on */
+	size_t inset;			/* bytes of the first and the last that are left out */
+	const char *mapping;		/* an entry of dax_mappings[]; NULL: "shared" */
+	enum dax_entries entries;
+	bool plain;			/* a file that is not DAX */
+	bool higher;			/* the inode number is above, not below the peer's */
+};
+
+/* What stat(2) says. */
+struct trial_stat {
+	off_t size;			/* bytes */
+	blkcnt_t blocks;
 };
 
 struct trial {
 	struct trial_spec spec;
 	const struct op *op;
+	struct op_target target;
 	struct dax_file file;
+	struct dax_file peer;		/* with OP_PEER */
 	struct waiter waiter;
 	struct holder holder;
+	struct trial_stat before[2];	/* of file and peer, when the operation started */
 };
 
 /*
@@ -34,7 +53,11 @@ struct trial {
  */
 int trial_setup(struct trial *trial, const struct trial_spec *spec);
 
-/* Pins @page of the file through its mapping. */
+/* The lowest and the highest page of the file that the operation affects. */
+unsigned int trial_first(const struct trial *trial);
+unsigned int trial_last(const struct trial *trial);
+
+/* Pins @page of the file through its mapping, having touched it. */
 int trial_hold(struct trial *trial, unsigned int page);
 
 /*
@@ -44,10 +67,20 @@ int trial_hold(struct trial *trial, unsigned int page);
  */
 int trial_hold_aside(struct trial *trial, unsigned int page);
 
+/* Drops one pin of @page. */
 int trial_release(struct trial *trial, unsigned int page);
 
+/*
+ * Lets the waiter run the operation. If that evicts the file, the test's own
+ * mapping and descriptor of it go first.
+ */
+void trial_start(struct trial *trial);
+
+/* Size and blocks of the file while the operation waits: 0, or -EIO if they changed. */
+int trial_unchanged(const struct trial *trial);
+
 /* Checks the file against what the finished operation promises. */
-int trial_check(const struct trial *trial);
+int trial_check(struct trial *trial);
 
 /*
  * What the waiter was last seen doing, and the pins left; overwritten by the

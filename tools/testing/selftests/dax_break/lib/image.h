@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Image: what a file is to look like, in bytes and in blocks. Made from what the
+ * test knows of the file, changed as an operation promises, compared with the file.
+ */
+#ifndef DAX_BREAK_IMAGE_H
+#define DAX_BREAK_IMAGE_H
+
+#include <sys/types.h>
+
+#include "dax_file.h"
+
+/* What backs a page: asked by FIEMAP and SEEK_HOLE. */
+enum image_backing {
+	IMAGE_ANY,		/* nothing is promised */
+	IMAGE_HOLE,		/* no block */
+	IMAGE_DATA,		/* a written block of its own */
+	IMAGE_SHARED,		/* a written block that another file has, too */
+};
+
+struct image {
+	off_t size;		/* bytes */
+	size_t page_size;
+	off_t room;		/* bytes that there is room for */
+	char *data;
+	enum image_backing *backing;	/* one a page */
+};
+
+/* @file as the test knows it, with room for @more bytes. To be freed by image_free(). */
+int image_of(struct image *image, const struct dax_file *file, off_t more);
+void image_free(struct image *image);
+
+/*
+ * The changes. Ranges are bytes from @start. Of a page that is in a range in part,
+ * the block stays.
+ */
+void image_cut(struct image *image, off_t start);
+void image_zero(struct image *image, off_t start, off_t len, enum image_backing backing);
+void image_remove(struct image *image, off_t start, off_t len);
+void image_insert(struct image *image, off_t start, off_t len);
+/*
+ * @to gets the content and the blocks, which are then shared. A range that ends at
+ * the end of the image takes the last page as a whole.
+ */
+void image_share(struct image *to, struct image *from, off_t start, off_t len);
+void image_swap(struct image *a, struct image *b, off_t start, off_t len);
+
+/* 0, or -EIO with the first difference in why(), in which the file is called @name. */
+int image_compare(const struct image *image, int fd, const char *name);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Asks the kernel what it can do, by doing it: never by its version. Each question
+ * is asked once in the life of a program, whose tests are processes of their own.
+ */
+#ifndef DAX_BREAK_PROBE_H
+#define DAX_BREAK_PROBE_H
+
+#include "op.h"
+
+/* To be called before the tests are forked, so that they share the answers. */
+void probe_init(void);
+
+/*
+ * Does the testbed's filesystem @fs have @op? Run on a file of its own with nothing
+ * mapped or pinned, it must succeed. -EOPNOTSUPP: it does not have it.
+ */
+int probe_op(const struct op *op, const char *fs);
+
+#endif

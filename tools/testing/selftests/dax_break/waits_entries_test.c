@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * P1, waits: whatever kind of entry the pinned page has in the file's mapping.
+ *
+ * Each case runs an operation on a file of two PMDs and a hole of a few pages, all
+ * faulted in:
+ *
+ *	first PMD	|one PMD entry	X		|	X: pinned
+ *	second PMD	|X|X|X| | |X| ... a PTE entry each
+ *	hole		|zero page|zero page|...
+ *
+ * Seen must be: asleep in the layout break while any pin is left, done after the last
+ * one has gone, and a file that looks as the operation promises. That the PMD is one
+ * is proved: a single fault made all its pages present.
+ *
+ * A PMD entry is one large folio: since 6.15 a pin of any of its pages counts
+ * on the first one (dax_folio_init(), fs/dax.c); before, each page had its own count.
+ */
+#include "dax_break.h"
+
+#define HOLE_PAGES	4
+
+FIXTURE(entries) {
+	struct trial trial;
+	unsigned int pmd;	/* pages of a PMD */
+};
+
+FIXTURE_VARIANT(entries) {
+	struct fs_op on;
+};
+
+/* A mapping by PTEs of the second PMD's range and of the hole, and a load of each page. */
+static int fault_in_ptes(struct trial *trial, unsigned int from)
+{
+	struct dax_file view = trial->file;
+	int rc;
+
+	view.reserved = NULL;
+	rc = dax_file_map(&view, "read_only", DAX_PTE);
+	if (rc)
+		return rc;
+	for (unsigned int page = from; page < view.pages; page++)
+		dax_file_touch(&view, page);
+	dax_file_unmap(&view);
+	return 0;
+}
+
+static int setup(struct trial *trial, const struct fs_op *on, unsigned int first,
+		 unsigned int count)
+{
+	unsigned int pmd = dax_file_pmd_pages();
+	const struct trial_spec spec = {
+		.fs = on->fs,
+		.op = on->op,
+		.holder = "vmsplice",
+		.pages = 2 * pmd,
+		.hole = HOLE_PAGES,
+		.first = first,
+		.count = count,
+		.entries = DAX_PMD,
+	};
+	int rc;
+
+	if (!pmd)
+		return why_set(EOPNOTSUPP,
+			       "no PMD mappings of 16 MiB or less here: CONFIG_TRANSPARENT_HUGEPAGE");
+	rc = trial_setup(trial, &spec);
+	if (rc)
+		return rc;
+	dax_file_touch(&trial->file, 0);
+	if (!dax_file_page_is_pmd(&trial->file, 0))
+		return why_set(EOPNOTSUPP,
+			       "no PMD mapping of a DAX file to be had: CONFIG_FS_DAX_PMD, and extents aligned to it");
+	return fault_in_ptes(trial, pmd);
+}
+
+FIXTURE_SETUP(entries)
+{
+	unsigned int pmd = dax_file_pmd_pages();
+
+	REQUIRE(return, setup(&self->trial, &variant->on, 0, 2 * pmd));
+	self->pmd = pmd;
+}
+
+FIXTURE_TEARDOWN(entries)
+{
+	trial_end(&self->trial);
+}
+
+TEST_F(entries, pmd_head)
+{
+	expect_wait_for(_metadata, &self->trial, 0);
+}
+
+TEST_F(entries, pmd_tail)
+{
+	expect_wait_for(_metadata, &self->trial, self->pmd - 3);
+}
+
+TEST_F(entries, pte_behind_pmd)
+{
+	expect_wait_for(_metadata, &self->trial, self->pmd + 3);
+}
+
+/* One pin of each kind: neither makes the scan step over the other. */
+TEST_F(entries, mixed)
+{
+	struct trial *trial = &self->trial;
+
+	REQUIRE(return, trial_hold(trial, self->pmd / 2));
+	REQUIRE(return, trial_hold(trial, 2 * self->pmd - 1));
+	trial_start(trial);
+	ASSERT_BLOCKED(trial, waiter_observe);
+	REQUIRE(return, trial_release(trial, self->pmd / 2));
+	ASSERT_BLOCKED(trial, waiter_observe_again);
+	REQUIRE(return, trial_release(trial, 2 * self->pmd - 1));
+	ASSERT_COMPLETES(trial);
+}
+
+/* Operations on four pages in the middle of the PMD. */
+FIXTURE(pmd_part) {
+	struct trial trial;
+	unsigned int first;
+};
+
+FIXTURE_VARIANT(pmd_part) {
+	struct fs_op on;
+};
+
+FIXTURE_SETUP(pmd_part)
+{
+	self->first = dax_file_pmd_pages() / 2;
+	REQUIRE(return, setup(&self->trial, &variant->on, self->first, 4));
+}
+
+FIXTURE_TEARDOWN(pmd_part)
+{
+	trial_end(&self->trial);
+}
+
+TEST_F(pmd_part, pinned)
+{
+	expect_wait_for(_metadata, &self->trial, self->first + 2);
+}
+
+int main(int argc, char **argv)
+{
+	VARIANTS_OF_OPS(entries, 0, OP_SPARES);
+	/* Whatever affects the whole file anyway is no different here. */
+	VARIANTS_OF_OPS(pmd_part, 0, OP_SPARES | OP_EVICTS);
+	return dax_break_main(argc, argv);
+}
