@@ -8,6 +8,8 @@
 
 const struct holder_ops *const holders[] = {
 	&holder_vmsplice,
+	&holder_tee,
+	&holder_vmsplice_exited,
 	&holder_dio_read,
 	&holder_dio_write,
 	NULL

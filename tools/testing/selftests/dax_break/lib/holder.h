@@ -85,6 +85,8 @@ const char *holder_describe(const struct holder *holder);
 void holder_close(struct holder *holder);
 
 extern const struct holder_ops holder_vmsplice;
+extern const struct holder_ops holder_tee;
+extern const struct holder_ops holder_vmsplice_exited;
 extern const struct holder_ops holder_dio_read;
 extern const struct holder_ops holder_dio_write;
 

@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vmsplice(2): the page sits in a pipe until somebody reads it. FOLL_GET, needs
- * no privilege (fs/splice.c: iter_to_pipe()). A child forked later inherits the
- * pipe and keeps the reference alive: fork first.
+ * Pages in pipes. They sit there until somebody reads them; it needs no privilege.
+ * FOLL_GET. A child forked later inherits the pipe and keeps the reference alive:
+ * fork first.
+ *
+ * vmsplice		vmsplice(2) takes the reference (fs/splice.c: iter_to_pipe())
+ * tee			tee(2) takes one more for a second pipe (fs/splice.c:
+ *			link_pipe(), by generic_pipe_buf_get()), the first pipe is
+ *			closed: what is left was never taken by get_user_pages()
+ * vmsplice_exited	a child does the vmsplice(2) and has exited: the page belongs
+ *			to no process that could be asked or killed. The child
+ *			inherits all mappings for its short life
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "holder.h"
 #include "why.h"
 
@@ -39,19 +50,77 @@ static int vmsplice_look(struct holder *holder, unsigned int nr, unsigned char *
 	return rc;
 }
 
+static void close_pipe(const int pipe[2])
+{
+	close(pipe[0]);
+	close(pipe[1]);
+}
+
+static int vmsplice_page(int pipe, void *addr, size_t len)
+{
+	struct iovec iov = { .iov_base = addr, .iov_len = len };
+	ssize_t n = vmsplice(pipe, &iov, 1, 0);
+
+	if (n < 0)
+		return why_set(errno, "cannot vmsplice a page: %s", strerror(errno));
+	return n == (ssize_t)len ? 0 : why_set(EIO, "vmsplice took only part of a page");
+}
+
 static int vmsplice_hold(struct holder *holder, unsigned int nr, void *addr, size_t len)
 {
 	struct slot *slot = (struct slot *)holder->priv + nr;
-	struct iovec iov = { .iov_base = addr, .iov_len = len };
+	int rc;
 
 	if (pipe2(slot->pipe, O_CLOEXEC))
 		return why_set(errno, "cannot make a pipe: %s", strerror(errno));
-	if (vmsplice(slot->pipe[1], &iov, 1, 0) == (ssize_t)len)
-		return 0;
-	why_set(errno, "cannot vmsplice a page: %s", strerror(errno));
-	close(slot->pipe[0]);
-	close(slot->pipe[1]);
-	return -EIO;
+	rc = vmsplice_page(slot->pipe[1], addr, len);
+	if (rc)
+		close_pipe(slot->pipe);
+	return rc;
+}
+
+static int tee_hold(struct holder *holder, unsigned int nr, void *addr, size_t len)
+{
+	struct slot *slot = (struct slot *)holder->priv + nr;
+	int first[2], rc = 0;
+
+	rc = vmsplice_hold(holder, nr, addr, len);
+	if (rc)
+		return rc;
+	memcpy(first, slot->pipe, sizeof(first));
+	if (pipe2(slot->pipe, O_CLOEXEC)) {
+		rc = why_set(errno, "cannot make a pipe: %s", strerror(errno));
+	} else if (tee(first[0], slot->pipe[1], len, SPLICE_F_NONBLOCK) != (ssize_t)len) {
+		rc = why_set(EIO, "cannot tee a page: %s", strerror(errno));
+		close_pipe(slot->pipe);
+	}
+	close_pipe(first);
+	return rc;
+}
+
+static int exited_hold(struct holder *holder, unsigned int nr, void *addr, size_t len)
+{
+	struct slot *slot = (struct slot *)holder->priv + nr;
+	int rc = 0, status;
+	pid_t pid;
+
+	if (pipe2(slot->pipe, O_CLOEXEC))
+		return why_set(errno, "cannot make a pipe: %s", strerror(errno));
+	pid = fork();
+	if (!pid)
+		_exit(-vmsplice_page(slot->pipe[1], addr, len));
+	if (pid < 0) {
+		rc = why_set(errno, "cannot fork: %s", strerror(errno));
+	} else if (!deadline_wait_child(pid, DEADLINE_MS, &status)) {
+		kill(pid, SIGKILL);
+		rc = why_set(ETIMEDOUT, "a child that vmsplices does not exit");
+	} else if (status) {
+		rc = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+		rc = why_set(rc, "a child cannot vmsplice a page: %s", strerror(rc));
+	}
+	if (rc)
+		close_pipe(slot->pipe);
+	return rc;
 }
 
 /* Closing the pipe drops its pages: free_pipe_info(). */
@@ -59,8 +128,7 @@ static int vmsplice_release(struct holder *holder, unsigned int nr)
 {
 	struct slot *slot = (struct slot *)holder->priv + nr;
 
-	close(slot->pipe[0]);
-	close(slot->pipe[1]);
+	close_pipe(slot->pipe);
 	return 0;
 }
 
@@ -74,6 +142,26 @@ const struct holder_ops holder_vmsplice = {
 	.what = "vmsplice",
 	.open = vmsplice_open,
 	.hold = vmsplice_hold,
+	.look = vmsplice_look,
+	.release = vmsplice_release,
+	.close = vmsplice_close,
+};
+
+const struct holder_ops holder_tee = {
+	.name = "tee",
+	.what = "a copy by tee of a vmspliced pipe",
+	.open = vmsplice_open,
+	.hold = tee_hold,
+	.look = vmsplice_look,
+	.release = vmsplice_release,
+	.close = vmsplice_close,
+};
+
+const struct holder_ops holder_vmsplice_exited = {
+	.name = "vmsplice_exited",
+	.what = "vmsplice by a process that has exited",
+	.open = vmsplice_open,
+	.hold = exited_hold,
 	.look = vmsplice_look,
 	.release = vmsplice_release,
 	.close = vmsplice_close,
