@@ -10,6 +10,8 @@ const struct holder_ops *const holders[] = {
 	&holder_vmsplice,
 	&holder_tee,
 	&holder_vmsplice_exited,
+	&holder_fuse_read,
+	&holder_fuse_write,
 	&holder_dio_read,
 	&holder_dio_write,
 	NULL

@@ -87,6 +87,8 @@ void holder_close(struct holder *holder);
 extern const struct holder_ops holder_vmsplice;
 extern const struct holder_ops holder_tee;
 extern const struct holder_ops holder_vmsplice_exited;
+extern const struct holder_ops holder_fuse_read;
+extern const struct holder_ops holder_fuse_write;
 extern const struct holder_ops holder_dio_read;
 extern const struct holder_ops holder_dio_write;
 
