@@ -12,6 +12,8 @@ const struct holder_ops *const holders[] = {
 	&holder_vmsplice_exited,
 	&holder_fuse_read,
 	&holder_fuse_write,
+	&holder_vm_readv,
+	&holder_vm_writev,
 	&holder_dio_read,
 	&holder_dio_write,
 	NULL

@@ -89,6 +89,8 @@ extern const struct holder_ops holder_tee;
 extern const struct holder_ops holder_vmsplice_exited;
 extern const struct holder_ops holder_fuse_read;
 extern const struct holder_ops holder_fuse_write;
+extern const struct holder_ops holder_vm_readv;
+extern const struct holder_ops holder_vm_writev;
 extern const struct holder_ops holder_dio_read;
 extern const struct holder_ops holder_dio_write;
 
