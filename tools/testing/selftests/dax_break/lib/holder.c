@@ -14,6 +14,7 @@ const struct holder_ops *const holders[] = {
 	&holder_fuse_write,
 	&holder_vm_readv,
 	&holder_vm_writev,
+	&holder_zerocopy,
 	&holder_dio_read,
 	&holder_dio_write,
 	NULL

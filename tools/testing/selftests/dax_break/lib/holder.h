@@ -91,6 +91,7 @@ extern const struct holder_ops holder_fuse_read;
 extern const struct holder_ops holder_fuse_write;
 extern const struct holder_ops holder_vm_readv;
 extern const struct holder_ops holder_vm_writev;
+extern const struct holder_ops holder_zerocopy;
 extern const struct holder_ops holder_dio_read;
 extern const struct holder_ops holder_dio_write;
 
