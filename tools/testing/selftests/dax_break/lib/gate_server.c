@@ -22,6 +22,9 @@
 /* How often to look whether the opener is being killed; see opener_doomed(). */
 #define OPENER_CHECK_MS	250
 
+/* In the flags of /proc/PID/stat: include/linux/sched.h. */
+#define PF_EXITING	0x4
+
 #define NO_SLOT		GATE_SLOTS
 
 struct io_uring_sqe *gate_sqe(struct gate_server *s, enum gate_event event, unsigned int number)
@@ -175,37 +178,54 @@ static void on_message(struct gate_server *s, int result)
 	receive(s);
 }
 
+/* Reads /proc/PID/@name of the opener, as a string; "" if that fails. */
+static void read_opener(const struct gate_server *s, const char *name, char *text, size_t size)
+{
+	char path[64];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", s->opener, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, size - 1);
+		close(fd);
+	}
+	text[n > 0 ? n : 0] = '\0';
+}
+
 /*
- * Whether the opener is dead or dying. A killed process whose main thread waits,
- * uninterruptibly, for a page that we keep pinned cannot exit, so it neither
- * closes the socket nor sends the signal of its death before we let go. But the
- * kill is pending.
+ * Whether the opener is dead or dying. One whose death waits for a request that we
+ * hold neither closes the socket nor sends the signal of its death before we let go.
+ * Its main thread then is one of
+ *  - in an uninterruptible wait for a page: but the kill is pending;
+ *  - about to dump core, as soon as the thread that sits in pread() has stopped;
+ *  - in exit_aio(), for what it has submitted.
  */
 static bool opener_doomed(const struct gate_server *s)
 {
 	static const char * const pending[] = { "\nSigPnd:", "\nShdPnd:" };
-	char status[4096];
+	unsigned int flags = 0;
+	char text[4096];
 	char *field;
-	ssize_t n;
-	int fd;
 
 	if (getppid() != s->opener)
 		return true;
 
-	snprintf(status, sizeof(status), "/proc/%d/status", s->opener);
-	fd = open(status, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, status, sizeof(status) - 1);
-	close(fd);
-	status[n > 0 ? n : 0] = '\0';
-
+	read_opener(s, "status", text, sizeof(text));
 	for (int i = 0; i < 2; i++) {
-		field = strstr(status, pending[i]);
+		field = strstr(text, pending[i]);
 		if (field && strtoull(field + strlen(pending[i]), NULL, 16) >> (SIGKILL - 1) & 1)
 			return true;
 	}
-	return false;
+	if (strstr(text, "\nCoreDumping:\t1"))
+		return true;
+
+	/* "PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS ...", any NAME */
+	read_opener(s, "stat", text, sizeof(text));
+	field = strrchr(text, ')');
+	return field && sscanf(field, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       flags & PF_EXITING;
 }
 
 /* Handles what has happened; if nothing has, waits for it, @ms at most. */
