@@ -17,6 +17,10 @@ const struct holder_ops *const holders[] = {
 	&holder_zerocopy,
 	&holder_dio_read,
 	&holder_dio_write,
+	&holder_aio_read,
+	&holder_aio_write,
+	&holder_uring_read,
+	&holder_uring_write,
 	NULL
 };
 

@@ -21,6 +21,7 @@ struct holder;
 struct holder_ops {
 	const char *name;
 	const char *what;	/* "page 2 is pinned by <what>" */
+	const void *kind;	/* tells apart the holders of one holder_*.c, if several */
 	/*
 	 * Sets holder->priv up. It may fork, so it is called before any DAX file
 	 * is mapped. -EOPNOTSUPP: the kernel lacks the mechanism.
@@ -43,7 +44,7 @@ struct holder_ops {
 	 * device that writes to memory. NULL: it is not.
 	 */
 	__u64 (*fills)(unsigned int slot);
-	/* Drops it; it is gone on return. */
+	/* Drops it; it is gone on return, or a moment later without anybody's help. */
 	int (*release)(struct holder *holder, unsigned int slot);
 	/* Frees holder->priv; all slots have been released. */
 	void (*close)(struct holder *holder);
@@ -94,5 +95,9 @@ extern const struct holder_ops holder_vm_writev;
 extern const struct holder_ops holder_zerocopy;
 extern const struct holder_ops holder_dio_read;
 extern const struct holder_ops holder_dio_write;
+extern const struct holder_ops holder_aio_read;
+extern const struct holder_ops holder_aio_write;
+extern const struct holder_ops holder_uring_read;
+extern const struct holder_ops holder_uring_write;
 
 #endif

@@ -3,37 +3,38 @@
  * O_DIRECT: the page is the buffer of a read from or a write to a block device
  * that answers when the test says so (gate.h). Until then a device may write into
  * the page, or read from it. FOLL_PIN (block/bio.c: bio_iov_iter_get_pages()).
+ *
+ * By AIO or io_uring, the page may still be held for a moment after the submitter
+ * has been told: the kernel drops it after that (block/fops.c:
+ * blkdev_bio_end_io_async()), and in the case of a read a worker does, since a DAX
+ * page is never dirty (block/bio.c: bio_check_pages_dirty()).
  */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "deadline.h"
+#include "dio.h"
 #include "gate.h"
 #include "holder.h"
 #include "why.h"
 
 static_assert(HOLDER_SLOTS <= GATE_SLOTS, "a slot of the gate for each slot");
 
-struct request {
-	pthread_t thread;	/* sits in its system call while the page is held */
-	int fd;
+/* What the holders differ in. */
+struct kind {
+	const struct dio_way *way;
 	bool write;
-	off_t offset;
-	void *addr;
-	size_t len;
-	int err;		/* of the call, once the thread has ended */
 };
 
 struct dio {
+	const struct kind *kind;
 	struct gate *gate;
 	int fd;
-	struct request requests[HOLDER_SLOTS];
+	void *queue;		/* of the way */
+	struct dio_request requests[HOLDER_SLOTS];
 };
 
 static int dio_open(struct holder *holder)
@@ -43,88 +44,74 @@ static int dio_open(struct holder *holder)
 
 	if (!dio)
 		return why_set(ENOMEM, "no memory for requests");
+	dio->kind = holder->ops->kind;
 	rc = gate_open(&dio->gate);
-	if (!rc) {
-		dio->fd = open(gate_path(dio->gate), O_RDWR | O_DIRECT | O_CLOEXEC);
-		if (dio->fd < 0) {
-			rc = why_set(errno, "cannot open %s: %s", gate_path(dio->gate),
-				     strerror(errno));
-			gate_close(dio->gate);
-		}
-	}
 	if (rc)
-		free(dio);
-	else
-		holder->priv = dio;
-	return rc;
-}
-
-static void *submit(void *arg)
-{
-	struct request *req = arg;
-	ssize_t n;
-
-	if (req->write)
-		n = pwrite(req->fd, req->addr, req->len, req->offset);
-	else
-		n = pread(req->fd, req->addr, req->len, req->offset);
-	if (n < 0)
-		req->err = errno;
-	else
-		req->err = n == (ssize_t)req->len ? 0 : EIO;
-	return NULL;
-}
-
-/* The thread ends when its request has: page released (bio_release_pages()). */
-static int join(struct request *req)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += DEADLINE_MS / 1000;
-	if (pthread_timedjoin_np(req->thread, NULL, &until))
-		return why_set(ETIMEDOUT, "an O_DIRECT request was answered but has not returned");
-	if (req->err)
-		return why_set(req->err, "an O_DIRECT request failed: %s", strerror(req->err));
+		goto free;
+	dio->fd = open(gate_path(dio->gate), O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (dio->fd < 0) {
+		rc = why_set(errno, "cannot open %s: %s", gate_path(dio->gate), strerror(errno));
+		goto gate;
+	}
+	rc = dio->kind->way->open(&dio->queue, HOLDER_SLOTS);
+	if (rc)
+		goto close;
+	holder->priv = dio;
 	return 0;
+
+close:
+	close(dio->fd);
+gate:
+	gate_close(dio->gate);
+free:
+	free(dio);
+	return rc;
 }
 
 static int dio_hold(struct holder *holder, unsigned int slot, void *addr, size_t len)
 {
 	struct dio *dio = holder->priv;
-	struct request *req = &dio->requests[slot];
-	int rc;
+	struct dio_request *req = &dio->requests[slot];
 
-	*req = (struct request){
+	*req = (struct dio_request){
 		.fd = dio->fd,
-		.write = holder->ops == &holder_dio_write,
+		.write = dio->kind->write,
 		.offset = gate_slot_offset(dio->gate, slot),
 		.addr = addr,
 		.len = len,
 	};
-	rc = pthread_create(&req->thread, NULL, submit, req);
-	if (rc)
-		return why_set(rc, "cannot create a thread: %s", strerror(rc));
 	/* Positive control: the request, page and all, has arrived at the device. */
-	rc = gate_wait_held(dio->gate, slot);
-	if (rc)
-		pthread_detach(req->thread);
-	return rc;
+	return dio->kind->way->start(dio->queue, req) ?:
+	       gate_wait_held(dio->gate, slot);
 }
 
 static int dio_release(struct holder *holder, unsigned int slot)
 {
 	struct dio *dio = holder->priv;
+	struct dio_request *req = &dio->requests[slot];
+	int rc;
 
-	return gate_release(dio->gate, slot) ?: join(&dio->requests[slot]);
+	rc = gate_release(dio->gate, slot) ?:
+	     dio->kind->way->wait(dio->queue, req);
+	if (rc)
+		return rc;
+	if (req->result < 0)
+		return why_set(-req->result, "%s failed: %s", holder->ops->what,
+			       strerror(-req->result));
+	if ((size_t)req->result != req->len)
+		return why_set(EIO, "%s did %d of %zu bytes", holder->ops->what, req->result,
+			       req->len);
+	return 0;
 }
 
+/* The gate ends what is left of the requests. */
 static void dio_close(struct holder *holder)
 {
 	struct dio *dio = holder->priv;
 
 	close(dio->fd);
 	gate_close(dio->gate);
+	dio->kind->way->close(dio->queue);
 	free(dio);
 }
 
@@ -137,6 +124,7 @@ static __u64 dio_fills(unsigned int slot)
 const struct holder_ops holder_dio_read = {
 	.name = "dio_read",
 	.what = "an O_DIRECT read",
+	.kind = &(const struct kind){ &dio_thread, .write = false },
 	.open = dio_open,
 	.hold = dio_hold,
 	.fills = dio_fills,
@@ -147,6 +135,49 @@ const struct holder_ops holder_dio_read = {
 const struct holder_ops holder_dio_write = {
 	.name = "dio_write",
 	.what = "an O_DIRECT write",
+	.kind = &(const struct kind){ &dio_thread, .write = true },
+	.open = dio_open,
+	.hold = dio_hold,
+	.release = dio_release,
+	.close = dio_close,
+};
+
+const struct holder_ops holder_aio_read = {
+	.name = "aio_read",
+	.what = "an O_DIRECT read by AIO",
+	.kind = &(const struct kind){ &dio_aio, .write = false },
+	.open = dio_open,
+	.hold = dio_hold,
+	.fills = dio_fills,
+	.release = dio_release,
+	.close = dio_close,
+};
+
+const struct holder_ops holder_aio_write = {
+	.name = "aio_write",
+	.what = "an O_DIRECT write by AIO",
+	.kind = &(const struct kind){ &dio_aio, .write = true },
+	.open = dio_open,
+	.hold = dio_hold,
+	.release = dio_release,
+	.close = dio_close,
+};
+
+const struct holder_ops holder_uring_read = {
+	.name = "uring_read",
+	.what = "an O_DIRECT read by io_uring",
+	.kind = &(const struct kind){ &dio_uring, .write = false },
+	.open = dio_open,
+	.hold = dio_hold,
+	.fills = dio_fills,
+	.release = dio_release,
+	.close = dio_close,
+};
+
+const struct holder_ops holder_uring_write = {
+	.name = "uring_write",
+	.what = "an O_DIRECT write by io_uring",
+	.kind = &(const struct kind){ &dio_uring, .write = true },
 	.open = dio_open,
 	.hold = dio_hold,
 	.release = dio_release,
