@@ -3,88 +3,271 @@
  * P7, no long-term pins: references of unbounded life to fsdax memory are
  * refused with a clean errno, and leave nothing behind.
  *
- * Each case asks io_uring to register the mapping of a file of four pages as a
- * fixed buffer (FOLL_LONGTERM). Seen must be: -EOPNOTSUPP, and an operation on
- * the pages that does not find a single one busy afterwards.
+ * Each case makes one of the requests of lib/longterm.h, which all end in a
+ * FOLL_LONGTERM pin, for a mapping of a file of four pages, after it was granted the
+ * same for anonymous memory. Seen must be: the errno of a refusal; anonymous memory
+ * that was part of the request neither pinned nor charged for any more; and an
+ * operation on the pages of the file that does not find a single one busy.
  *
  * check_vma_flags(), mm/gup.c, for the slow path; folio_is_longterm_pinnable(),
  * include/linux/mm.h, for the fast one, which only pages already in the page
  * tables take.
  */
-#include <liburing.h>
+#include <sys/mman.h>
 
 #include "dax_break.h"
+#include "longterm.h"
+
+#define PAGES	4U
+#define HALF	(PAGES / 2)
 
 FIXTURE(longterm) {
 	struct trial trial;
-	struct io_uring ring;
+	struct longterm longterm;
+	char *map;	/* another mapping than trial.file.map; NULL: not mapped */
+	size_t len;
 };
 
 FIXTURE_VARIANT(longterm) {
-	const char *fs;
+	const char *fs, *request;
 };
 
-FIXTURE_VARIANT_ADD(longterm, ext4) { "ext4" };
-FIXTURE_VARIANT_ADD(longterm, xfs) { "xfs" };
+FIXTURE_VARIANT_ADD(longterm, ext4_fixed_buffer) { "ext4", "fixed_buffer" };
+FIXTURE_VARIANT_ADD(longterm, ext4_fixed_buffers_last) { "ext4", "fixed_buffers_last" };
+FIXTURE_VARIANT_ADD(longterm, ext4_fixed_buffers_first) { "ext4", "fixed_buffers_first" };
+FIXTURE_VARIANT_ADD(longterm, ext4_fixed_buffers_tagged) { "ext4", "fixed_buffers_tagged" };
+FIXTURE_VARIANT_ADD(longterm, ext4_fixed_buffer_update) { "ext4", "fixed_buffer_update" };
+FIXTURE_VARIANT_ADD(longterm, ext4_ring_memory) { "ext4", "ring_memory" };
+FIXTURE_VARIANT_ADD(longterm, ext4_sqe_memory) { "ext4", "sqe_memory" };
+FIXTURE_VARIANT_ADD(longterm, ext4_resized_ring_memory) { "ext4", "resized_ring_memory" };
+FIXTURE_VARIANT_ADD(longterm, ext4_resized_sqe_memory) { "ext4", "resized_sqe_memory" };
+FIXTURE_VARIANT_ADD(longterm, ext4_buffer_ring) { "ext4", "buffer_ring" };
+FIXTURE_VARIANT_ADD(longterm, ext4_memory_region) { "ext4", "memory_region" };
+FIXTURE_VARIANT_ADD(longterm, ext4_zcrx_area) { "ext4", "zcrx_area" };
+FIXTURE_VARIANT_ADD(longterm, ext4_zcrx_refill_ring) { "ext4", "zcrx_refill_ring" };
+FIXTURE_VARIANT_ADD(longterm, ext4_zcrx_another_area) { "ext4", "zcrx_another_area" };
+FIXTURE_VARIANT_ADD(longterm, ext4_xdp_umem) { "ext4", "xdp_umem" };
+FIXTURE_VARIANT_ADD(longterm, ext4_ublk_memory) { "ext4", "ublk_memory" };
+FIXTURE_VARIANT_ADD(longterm, ext4_ublk_memory_read_only) { "ext4", "ublk_memory_read_only" };
+FIXTURE_VARIANT_ADD(longterm, ext4_gup_test_read) { "ext4", "gup_test_read" };
+FIXTURE_VARIANT_ADD(longterm, ext4_gup_test_read_fast) { "ext4", "gup_test_read_fast" };
+FIXTURE_VARIANT_ADD(longterm, ext4_gup_test_write) { "ext4", "gup_test_write" };
+FIXTURE_VARIANT_ADD(longterm, ext4_gup_test_write_fast) { "ext4", "gup_test_write_fast" };
+FIXTURE_VARIANT_ADD(longterm, xfs_fixed_buffer) { "xfs", "fixed_buffer" };
+FIXTURE_VARIANT_ADD(longterm, xfs_fixed_buffers_last) { "xfs", "fixed_buffers_last" };
+FIXTURE_VARIANT_ADD(longterm, xfs_fixed_buffers_first) { "xfs", "fixed_buffers_first" };
+FIXTURE_VARIANT_ADD(longterm, xfs_fixed_buffers_tagged) { "xfs", "fixed_buffers_tagged" };
+FIXTURE_VARIANT_ADD(longterm, xfs_fixed_buffer_update) { "xfs", "fixed_buffer_update" };
+FIXTURE_VARIANT_ADD(longterm, xfs_ring_memory) { "xfs", "ring_memory" };
+FIXTURE_VARIANT_ADD(longterm, xfs_sqe_memory) { "xfs", "sqe_memory" };
+FIXTURE_VARIANT_ADD(longterm, xfs_resized_ring_memory) { "xfs", "resized_ring_memory" };
+FIXTURE_VARIANT_ADD(longterm, xfs_resized_sqe_memory) { "xfs", "resized_sqe_memory" };
+FIXTURE_VARIANT_ADD(longterm, xfs_buffer_ring) { "xfs", "buffer_ring" };
+FIXTURE_VARIANT_ADD(longterm, xfs_memory_region) { "xfs", "memory_region" };
+FIXTURE_VARIANT_ADD(longterm, xfs_zcrx_area) { "xfs", "zcrx_area" };
+FIXTURE_VARIANT_ADD(longterm, xfs_zcrx_refill_ring) { "xfs", "zcrx_refill_ring" };
+FIXTURE_VARIANT_ADD(longterm, xfs_zcrx_another_area) { "xfs", "zcrx_another_area" };
+FIXTURE_VARIANT_ADD(longterm, xfs_xdp_umem) { "xfs", "xdp_umem" };
+FIXTURE_VARIANT_ADD(longterm, xfs_ublk_memory) { "xfs", "ublk_memory" };
+FIXTURE_VARIANT_ADD(longterm, xfs_ublk_memory_read_only) { "xfs", "ublk_memory_read_only" };
+FIXTURE_VARIANT_ADD(longterm, xfs_gup_test_read) { "xfs", "gup_test_read" };
+FIXTURE_VARIANT_ADD(longterm, xfs_gup_test_read_fast) { "xfs", "gup_test_read_fast" };
+FIXTURE_VARIANT_ADD(longterm, xfs_gup_test_write) { "xfs", "gup_test_write" };
+FIXTURE_VARIANT_ADD(longterm, xfs_gup_test_write_fast) { "xfs", "gup_test_write_fast" };
 
 FIXTURE_SETUP(longterm)
 {
 	const struct trial_spec spec = {
 		.fs = variant->fs,
 		.op = "truncate",
-		.pages = 4,
+		.pages = PAGES,
 		.first = 0,
-		.count = 4,
+		.count = PAGES,
 	};
-	int rc = io_uring_queue_init(1, &self->ring, 0);
 
-	if (rc)
-		SKIP(return, "no io_uring (%s): CONFIG_IO_URING, sysctl kernel.io_uring_disabled=0",
-		     strerror(-rc));
 	REQUIRE(return, trial_setup(&self->trial, &spec));
+	self->len = PAGES * self->trial.file.page_size;
+	REQUIRE(return, longterm_open(&self->longterm, variant->request, self->len));
 }
 
 FIXTURE_TEARDOWN(longterm)
 {
+	longterm_close(&self->longterm);
+	if (self->map)
+		munmap(self->map, self->len);
 	trial_end(&self->trial);
-	io_uring_queue_exit(&self->ring);
 }
 
-static int register_mapping(struct io_uring *ring, const struct dax_file *file)
-{
-	struct iovec iov = {
-		.iov_base = file->map,
-		.iov_len = file->pages * file->page_size,
-	};
-
-	return io_uring_register_buffers(ring, &iov, 1);
-}
-
-#define ASSERT_REFUSED(_rc) do { \
-	int __rc = (_rc); \
+/* P7: none of the file's pages has a reference left. */
+#define ASSERT_FILE_IS_FREE(_trial) do { \
+	struct trial *__free = (_trial); \
 \
-	ASSERT_EQ(-EOPNOTSUPP, __rc) { \
-		TH_LOG("P7 broken: registering fsdax pages as a fixed buffer gave %d (%s)", \
-		       __rc, strerror(-__rc)); \
+	waiter_start(&__free->waiter); \
+	ASSERT_EQ(WAITER_DONE, waiter_observe(&__free->waiter)) { \
+		TH_LOG("P7 broken: %s", trial_describe(__free)); \
+	} \
+	ASSERT_COMPLETES(__free); \
+} while (0)
+
+/* P7: refused with @_errno, and everything let go, @_len bytes at @_addr too. */
+#define ASSERT_REFUSED(_longterm, _errno, _addr, _len) do { \
+	struct longterm *__asked = (_longterm); \
+\
+	ASSERT_EQ(_errno, __asked->answer) { \
+		TH_LOG("P7 broken: %s", longterm_describe(__asked)); \
+	} \
+	ASSERT_EQ(0, longterm_check_undone(__asked, _addr, _len)) { \
+		TH_LOG("P7 broken: %s, but %s", longterm_describe(__asked), why()); \
 	} \
 } while (0)
 
-/* Nothing faulted in yet: the slow path of GUP. */
-TEST_F(longterm, fixed_buffer_cold)
+/* The whole file, mapped with @prot and @flags. */
+static int map_file(char **map, const struct dax_file *file, int prot, int flags)
 {
-	ASSERT_REFUSED(register_mapping(&self->ring, &self->trial.file));
-	waiter_start(&self->trial.waiter);
-	ASSERT_DOES_NOT_WAIT(&self->trial);
+	void *addr = mmap(NULL, PAGES * file->page_size, prot, flags, file->fd, 0);
+
+	if (addr == MAP_FAILED)
+		return why_set(errno, "cannot map %s: %s", file->path, strerror(errno));
+	*map = addr;
+	return 0;
+}
+
+/* Anonymous memory, but for @HALF pages from @first, which are the file's. */
+static int map_neighbours(char **map, const struct dax_file *file, unsigned int first)
+{
+	int rw = PROT_READ | PROT_WRITE;
+	char *addr = mmap(NULL, PAGES * file->page_size, rw, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (addr == MAP_FAILED)
+		return why_set(errno, "cannot map %u pages: %s", PAGES, strerror(errno));
+	*map = addr;
+	memset(addr, 0, PAGES * file->page_size);
+	if (mmap(addr + first * file->page_size, HALF * file->page_size, rw,
+		 MAP_SHARED | MAP_FIXED, file->fd, 0) == MAP_FAILED)
+		return why_set(errno, "cannot map %s: %s", file->path, strerror(errno));
+	return 0;
+}
+
+static void load(const char *map, const struct dax_file *file)
+{
+	for (unsigned int page = 0; page < PAGES; page++)
+		__atomic_load_n(map + page * file->page_size, __ATOMIC_SEQ_CST);
+}
+
+static void store(char *map, const struct dax_file *file, unsigned int pages)
+{
+	for (unsigned int page = 0; page < pages; page++)
+		__atomic_store_n(map + page * file->page_size, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Nothing faulted in yet: the slow path of GUP. */
+TEST_F(longterm, cold)
+{
+	longterm_ask(&self->longterm, self->trial.file.map);
+	ASSERT_REFUSED(&self->longterm, -EOPNOTSUPP, NULL, 0);
+	ASSERT_FILE_IS_FREE(&self->trial);
 }
 
 /* All faulted in, writable: the fast path of GUP gets to see the pages. */
-TEST_F(longterm, fixed_buffer_faulted_in)
+TEST_F(longterm, faulted_in)
 {
-	for (unsigned int page = 0; page < self->trial.file.pages; page++)
+	for (unsigned int page = 0; page < PAGES; page++)
 		dax_file_touch(&self->trial.file, page);
-	ASSERT_REFUSED(register_mapping(&self->ring, &self->trial.file));
-	waiter_start(&self->trial.waiter);
-	ASSERT_DOES_NOT_WAIT(&self->trial);
+	longterm_ask(&self->longterm, self->trial.file.map);
+	ASSERT_REFUSED(&self->longterm, -EOPNOTSUPP, NULL, 0);
+	ASSERT_FILE_IS_FREE(&self->trial);
+}
+
+/* Faulted in and not writable: there is a reason to refuse besides fsdax. */
+TEST_F(longterm, read_only)
+{
+	const struct dax_file *file = &self->trial.file;
+
+	REQUIRE(return, map_file(&self->map, file, PROT_READ, MAP_SHARED));
+	load(self->map, file);
+	longterm_ask(&self->longterm, self->map);
+	ASSERT_REFUSED(&self->longterm, -EOPNOTSUPP, NULL, 0);
+	ASSERT_FILE_IS_FREE(&self->trial);
+}
+
+/* A private mapping: a pin to write would copy, but GUP does not get that far. */
+TEST_F(longterm, private_cold)
+{
+	REQUIRE(return, map_file(&self->map, &self->trial.file, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE));
+	longterm_ask(&self->longterm, self->map);
+	ASSERT_REFUSED(&self->longterm, -EOPNOTSUPP, NULL, 0);
+	ASSERT_FILE_IS_FREE(&self->trial);
+}
+
+/* The same with the file's own pages in the page tables. */
+TEST_F(longterm, private_faulted_in)
+{
+	const struct dax_file *file = &self->trial.file;
+
+	REQUIRE(return, map_file(&self->map, file, PROT_READ | PROT_WRITE, MAP_PRIVATE));
+	load(self->map, file);
+	longterm_ask(&self->longterm, self->map);
+	ASSERT_REFUSED(&self->longterm, -EOPNOTSUPP, NULL, 0);
+	ASSERT_FILE_IS_FREE(&self->trial);
+}
+
+/*
+ * All copied, to anonymous pages: the fast path of GUP may grant it, the slow one,
+ * which goes by the mapping, does not. Neither concerns the pages of the file.
+ */
+TEST_F(longterm, private_copied)
+{
+	const struct dax_file *file = &self->trial.file;
+
+	REQUIRE(return, map_file(&self->map, file, PROT_READ | PROT_WRITE, MAP_PRIVATE));
+	store(self->map, file, PAGES);
+	if (longterm_ask(&self->longterm, self->map))
+		ASSERT_REFUSED(&self->longterm, -EOPNOTSUPP, self->map, self->len);
+	TH_LOG("private copies: %s", longterm_describe(&self->longterm));
+	ASSERT_FILE_IS_FREE(&self->trial);
+}
+
+/* Copied in part: the fast path pins that, and then comes upon the file's pages. */
+TEST_F(longterm, private_partly_copied)
+{
+	struct longterm *longterm = &self->longterm;
+	const struct dax_file *file = &self->trial.file;
+
+	REQUIRE(return, map_file(&self->map, file, PROT_READ | PROT_WRITE, MAP_PRIVATE));
+	load(self->map, file);
+	store(self->map, file, HALF);
+	if (longterm_ask(longterm, self->map) == longterm->request->partial)
+		ASSERT_REFUSED(longterm, longterm->request->partial, self->map,
+			       HALF * file->page_size);
+	else
+		ASSERT_REFUSED(longterm, -EOPNOTSUPP, self->map, HALF * file->page_size);
+	ASSERT_FILE_IS_FREE(&self->trial);
+}
+
+/* One range of memory, anonymous at first: that part is pinned, and let go. */
+TEST_F(longterm, after_anonymous)
+{
+	struct longterm *longterm = &self->longterm;
+	const struct dax_file *file = &self->trial.file;
+
+	REQUIRE(return, map_neighbours(&self->map, file, HALF));
+	longterm_ask(longterm, self->map);
+	ASSERT_REFUSED(longterm, longterm->request->partial, self->map,
+		       HALF * file->page_size);
+	ASSERT_FILE_IS_FREE(&self->trial);
+}
+
+/* The same the other way round. */
+TEST_F(longterm, before_anonymous)
+{
+	const struct dax_file *file = &self->trial.file;
+
+	REQUIRE(return, map_neighbours(&self->map, file, 0));
+	longterm_ask(&self->longterm, self->map);
+	ASSERT_REFUSED(&self->longterm, -EOPNOTSUPP, self->map + HALF * file->page_size,
+		       HALF * file->page_size);
+	ASSERT_FILE_IS_FREE(&self->trial);
 }
 
 int main(int argc, char **argv)
