@@ -14,6 +14,7 @@
 #include "dax_flag.h"
 #include "filesystem.h"
 #include "why.h"
+#include "xfs_super.h"
 
 #define MIB	(1024 * 1024ULL)
 
@@ -39,6 +40,7 @@ const struct filesystem filesystems[] = {
 		.package = "xfsprogs",
 		.mkfs = { "mkfs.xfs", "-q", "-f", "-K", "-b", "size=%P", "-m", "reflink=1",
 			  "-d", "agcount=2,su=2m,sw=1", NULL },
+		.tune = xfs_allow_exchange,
 	},
 	{ .name = NULL },
 };
@@ -114,7 +116,16 @@ static int run_mkfs(const struct filesystem *fs, const char *device)
 
 int filesystem_make(const struct filesystem *fs, const char *device, const char *dir)
 {
-	return run_mkfs(fs, device) ?: filesystem_mount(fs, device, dir);
+	int rc = run_mkfs(fs, device);
+
+	if (!rc && fs->tune)
+		rc = fs->tune(device, true);
+	if (rc)
+		return rc;
+	rc = filesystem_mount(fs, device, dir);
+	if (rc == -EINVAL && fs->tune)
+		rc = fs->tune(device, false) ?: filesystem_mount(fs, device, dir);
+	return rc;
 }
 
 int filesystem_mount(const struct filesystem *fs, const char *device, const char *dir)

@@ -5,6 +5,7 @@
 #ifndef DAX_BREAK_FILESYSTEM_H
 #define DAX_BREAK_FILESYSTEM_H
 
+#include <stdbool.h>
 #include <linux/types.h>
 
 #define FILESYSTEM_MAX_ARGS	16
@@ -16,6 +17,11 @@ struct filesystem {
 	const char *package;		/* what holds its mkfs */
 	/* mkfs command; "%P" in a word is the page size (the DAX block size) */
 	const char *mkfs[FILESYSTEM_MAX_ARGS];
+	/*
+	 * Turns on (or off) what mkfs may not know yet, on an unmounted filesystem. Off
+	 * for a kernel that does not mount it otherwise. NULL: nothing.
+	 */
+	int (*tune)(const char *device, bool on);
 };
 
 /* The table; ends with a NULL name. */
