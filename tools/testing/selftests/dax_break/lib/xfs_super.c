@@ -21,7 +21,7 @@ enum {
 };
 
 #define MAX_SECTOR		4096
-#define FEATURE_EXCHANGE	(1U << 6)
+#define FEATURE_EXCHANGE	0x40
 
 static __u32 get32(const unsigned char *sector, size_t at)
 {
