@@ -15,7 +15,8 @@
  * If we are killed, the end of our /dev/fuse must end the request, for the thread
  * that waits for its answer does not die before. So that thread must not keep
  * /dev/fuse open itself: it has a file descriptor table of its own. And we must not
- * wait for the thread to dump core.
+ * wait for the thread to dump core. A child forked later inherits /dev/fuse and
+ * keeps the reference alive: fork first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -255,10 +256,11 @@ static int fuse_open(struct holder *holder)
 		rc = open_device(fuse) ?: mount_nowhere(fuse);
 	/* INIT has been sent by the mount: nothing to wait for. */
 	rc = rc ?: await(fuse, deadline_in(DEADLINE_MS));
+	/* A crash would first wait for all threads, with our files open, to dump core. */
+	if (!rc && prctl(PR_SET_DUMPABLE, 0))
+		rc = why_set(errno, "cannot turn core dumps off: %s", strerror(errno));
 	if (rc)
 		fuse_close(holder);
-	else
-		prctl(PR_SET_DUMPABLE, 0);
 	return rc;
 }
 
