@@ -86,8 +86,11 @@ def ktap_sink(also: Path | None):
         yield emit
 
 
-def environment(chosen: list[Test]) -> str:
-    return f"env DAX_BREAK_FS={' '.join(sorted({t.fs for t in chosen}))}"
+def environment(chosen: list[Test]) -> list[str]:
+    """Orders that set it for the programs."""
+    seed = os.environ.get("DAX_BREAK_SEED")
+    return [f"env DAX_BREAK_FS={' '.join(sorted({t.fs for t in chosen}))}",
+            *([f"env DAX_BREAK_SEED={seed}"] if seed else [])]
 
 
 def orders(chosen: list[Test], the_suite: Suite) -> list[str]:
@@ -95,7 +98,7 @@ def orders(chosen: list[Test], the_suite: Suite) -> list[str]:
     runs = [" ".join(["run", str(the_suite.timeout), f"/bin/{program}",
                       *the_suite.arguments(program, chosen)])
             for program in sorted({t.program for t in chosen})]
-    return [environment(chosen), *runs]
+    return [*environment(chosen), *runs]
 
 
 def prepare_guest(opts, the_suite: Suite, plan: list[str], directory: Path, pmem: bool):
@@ -167,7 +170,7 @@ def run(opts, the_suite: Suite | None = None, pmem: bool = True) -> tuple[int, R
 
     with run_directory(opts.keep) as directory, ktap_sink(opts.ktap) as emit:
         if opts.shell:
-            machine = prepare_guest(opts, the_suite, [environment(chosen), SHELL], directory, pmem)
+            machine = prepare_guest(opts, the_suite, [*environment(chosen), SHELL], directory, pmem)
             return guest.shell(machine), None
         if opts.host:
             booted = time.monotonic()

@@ -48,6 +48,8 @@ OPTIONS
 ENVIRONMENT
     KDIR              kernel tree to take the kselftest framework from;
                       default: Debian's linux-source package
+    DAX_BREAK_SEED    what random orders begin with, to repeat those of
+                      another run, which printed it
     DEBIAN_MIRROR     where to get Debian's packages; default: where this
                       machine's apt gets them
 

@@ -24,6 +24,7 @@
 /* The scan lets others run, and starts anew, after so many entries: XA_CHECK_SCHED. */
 #define SCAN_ENTRIES	4096
 
+/* Of all_shuffled; every test starts from the same, as it runs in a fork. */
 static unsigned int seed;
 
 FIXTURE(pages) {
@@ -124,6 +125,7 @@ TEST_F(pages, all_shuffled)
 {
 	unsigned int order[8], count = affected(&self->trial, order);
 
+	ksft_print_msg("DAX_BREAK_SEED=%u makes the order the same again\n", seed);
 	for (unsigned int i = count - 1; i; i--) {
 		unsigned int j = rand_r(&seed) % (i + 1), page = order[i];
 
@@ -283,7 +285,5 @@ int main(int argc, char **argv)
 		seed = strtoul(given, NULL, 0);
 	else if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		abort();	/* the kernel never gives less than so few bytes */
-	if (argc == 1)
-		printf("# seed %u (to repeat: DAX_BREAK_SEED=%u)\n", seed, seed);
 	return dax_break_main(argc, argv);
 }
