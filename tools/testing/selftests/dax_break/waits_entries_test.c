@@ -2,12 +2,10 @@
 /*
  * P1, waits: whatever kind of entry the pinned page has in the file's mapping.
  *
- * Each case runs an operation on a file of two PMDs and a hole of a few pages, all
+ * Each case runs an operation on a file of a PMD, a few pages more, and a hole, all
  * faulted in:
  *
- *	first PMD	|one PMD entry	X		|	X: pinned
- *	second PMD	|X|X|X| | |X| ... a PTE entry each
- *	hole		|zero page|zero page|...
+ *	|one PMD entry ... X|PTE|PTE| X |PTE|...|zero page|zero page|	X: pinned
  *
  * Seen must be: asleep in the layout break while any pin is left, done after the last
  * one has gone, and a file that looks as the operation promises. That the PMD is one
@@ -18,7 +16,8 @@
  */
 #include "dax_break.h"
 
-#define HOLE_PAGES	4
+#define PTE_PAGES	8U
+#define HOLE_PAGES	4U
 
 FIXTURE(entries) {
 	struct trial trial;
@@ -29,22 +28,6 @@ FIXTURE_VARIANT(entries) {
 	struct fs_op on;
 };
 
-/* A mapping by PTEs of the second PMD's range and of the hole, and a load of each page. */
-static int fault_in_ptes(struct trial *trial, unsigned int from)
-{
-	struct dax_file view = trial->file;
-	int rc;
-
-	view.reserved = NULL;
-	rc = dax_file_map(&view, "read_only", DAX_PTE);
-	if (rc)
-		return rc;
-	for (unsigned int page = from; page < view.pages; page++)
-		dax_file_touch(&view, page);
-	dax_file_unmap(&view);
-	return 0;
-}
-
 static int setup(struct trial *trial, const struct fs_op *on, unsigned int first,
 		 unsigned int count)
 {
@@ -53,8 +36,9 @@ static int setup(struct trial *trial, const struct fs_op *on, unsigned int first
 		.fs = on->fs,
 		.op = on->op,
 		.holder = "vmsplice",
-		.pages = 2 * pmd,
-		.hole = HOLE_PAGES,
+		.pages = pmd + PTE_PAGES + HOLE_PAGES,
+		.hole = pmd + PTE_PAGES,
+		.hole_pages = HOLE_PAGES,
 		.first = first,
 		.count = count,
 		.entries = DAX_PMD,
@@ -71,14 +55,18 @@ static int setup(struct trial *trial, const struct fs_op *on, unsigned int first
 	if (!dax_file_page_is_pmd(&trial->file, 0))
 		return why_set(EOPNOTSUPP,
 			       "no PMD mapping of a DAX file to be had: CONFIG_FS_DAX_PMD, and extents aligned to it");
-	return fault_in_ptes(trial, pmd);
+	/* Too few pages for another PMD. */
+	for (unsigned int page = pmd; page < pmd + PTE_PAGES; page++)
+		dax_file_touch(&trial->file, page);
+	dax_file_populate(&trial->file);
+	return 0;
 }
 
 FIXTURE_SETUP(entries)
 {
 	unsigned int pmd = dax_file_pmd_pages();
 
-	REQUIRE(return, setup(&self->trial, &variant->on, 0, 2 * pmd));
+	REQUIRE(return, setup(&self->trial, &variant->on, 0, pmd + PTE_PAGES));
 	self->pmd = pmd;
 }
 
@@ -108,12 +96,12 @@ TEST_F(entries, mixed)
 	struct trial *trial = &self->trial;
 
 	REQUIRE(return, trial_hold(trial, self->pmd / 2));
-	REQUIRE(return, trial_hold(trial, 2 * self->pmd - 1));
+	REQUIRE(return, trial_hold(trial, self->pmd + PTE_PAGES - 1));
 	trial_start(trial);
 	ASSERT_BLOCKED(trial, waiter_observe);
 	REQUIRE(return, trial_release(trial, self->pmd / 2));
 	ASSERT_BLOCKED(trial, waiter_observe_again);
-	REQUIRE(return, trial_release(trial, 2 * self->pmd - 1));
+	REQUIRE(return, trial_release(trial, self->pmd + PTE_PAGES - 1));
 	ASSERT_COMPLETES(trial);
 }
 

@@ -245,14 +245,14 @@ FIXTURE_SETUP(scan)
 		.pages = SCAN_ENTRIES + 4,
 		.first = 1,
 		.count = SCAN_ENTRIES + 2,
+		.hole = 4,
+		.hole_pages = SCAN_ENTRIES - 8,
 		.entries = DAX_PTE,
 	};
-	struct dax_file *file = &self->trial.file;
 
 	REQUIRE(return, trial_setup(&self->trial, &spec));
-	/* Only pages that have been faulted in have an entry to be scanned. */
-	for (unsigned int page = 0; page < file->pages; page++)
-		dax_file_touch(file, page);
+	/* What has been faulted in has an entry to be scanned, a hole's zero page, too. */
+	dax_file_populate(&self->trial.file);
 }
 
 FIXTURE_TEARDOWN(scan)

@@ -24,24 +24,32 @@ const struct dax_mapping dax_mappings[] = {
 	{ .name = NULL },
 };
 
-static int write_tags(struct dax_file *file, ino_t tag)
+/* Writes the tags of pages [first, first + count). */
+static int write_tags(struct dax_file *file, ino_t tag, unsigned int first, unsigned int count)
 {
 	size_t words = file->page_size / sizeof(__u64);
-	__u64 *buf = malloc(file->pages * file->page_size);
-	ssize_t n = -1;
+	off_t start = first * file->page_size;
+	size_t len = count * file->page_size;
+	__u64 *buf;
+	ssize_t n;
 
-	file->content = calloc(file->pages, sizeof(*file->content));
-	errno = ENOMEM;
-	if (file->content && buf) {
-		for (unsigned int page = 0; page < file->pages; page++) {
-			file->content[page] = (__u64)tag << 32 | 0xda000000 | page;
-			for (size_t i = 0; i < words; i++)
-				buf[page * words + i] = file->content[page];
-		}
-		n = pwrite(file->fd, buf, file->size, 0);
+	if (!count)
+		return 0;
+	if (start + (off_t)len > file->size)
+		len = file->size - start;
+	buf = malloc(count * file->page_size);
+	if (!buf)
+		return why_set(ENOMEM, "no memory for %u pages", count);
+	for (unsigned int page = 0; page < count; page++) {
+		__u64 word = (__u64)tag << 32 | 0xda000000 | (first + page);
+
+		file->content[first + page] = word;
+		for (size_t i = 0; i < words; i++)
+			buf[page * words + i] = word;
 	}
+	n = pwrite(file->fd, buf, len, start);
 	free(buf);
-	if (n != file->size)
+	if (n != (ssize_t)len)
 		return why_set(errno, "cannot write %s: %s", file->path, strerror(errno));
 	return 0;
 }
@@ -56,19 +64,26 @@ bool dax_file_is_dax(const struct dax_file *file)
 
 static int fill(struct dax_file *file, const struct dax_file_spec *spec)
 {
+	unsigned int behind = spec->hole + spec->hole_pages;
+	ino_t tag = spec->tag;
 	struct stat st;
 
-	if (fstat(file->fd, &st))
+	file->content = calloc(file->pages, sizeof(*file->content));
+	if (!file->content)
+		return why_set(ENOMEM, "no memory for %u pages", file->pages);
+	if (fstat(file->fd, &st) || ftruncate(file->fd, file->size))
 		return why_set(errno, "cannot stat %s: %s", file->path, strerror(errno));
 	if (dax_file_is_dax(file) == spec->plain)
 		return why_set(EINVAL, "%s is %s", file->path,
 			       spec->plain ? "a DAX file" : "not a DAX file");
 	file->ino = st.st_ino;
 	/* Before the data, for extents in one piece. Not for all: it takes time. */
-	if (dax_file_pmd_pages() && file->pages >= dax_file_pmd_pages() &&
-	    fallocate(file->fd, 0, 0, file->size))
+	if (dax_file_pmd_pages() && spec->hole >= dax_file_pmd_pages() &&
+	    fallocate(file->fd, 0, 0, spec->hole * file->page_size))
 		return why_set(errno, "cannot allocate %s: %s", file->path, strerror(errno));
-	return write_tags(file, spec->tag ?: file->ino);
+	tag = tag ?: file->ino;
+	return write_tags(file, tag, 0, spec->hole_pages ? spec->hole : file->pages) ?:
+	       (spec->hole_pages ? write_tags(file, tag, behind, file->pages - behind) : 0);
 }
 
 int dax_file_create(struct dax_file *file, const struct dax_file_spec *spec)
@@ -91,24 +106,6 @@ int dax_file_create(struct dax_file *file, const struct dax_file_spec *spec)
 	if (rc)
 		dax_file_close(file, false);
 	return rc;
-}
-
-int dax_file_append_hole(struct dax_file *file, unsigned int pages)
-{
-	__u64 *content;
-
-	if (!pages)
-		return 0;
-	content = realloc(file->content, (file->pages + pages) * sizeof(*content));
-	if (!content)
-		return why_set(ENOMEM, "no memory for %u pages", pages);
-	memset(content + file->pages, 0, pages * sizeof(*content));
-	file->content = content;
-	file->pages += pages;
-	file->size = (off_t)file->pages * file->page_size;
-	if (ftruncate(file->fd, file->size))
-		return why_set(errno, "cannot extend %s: %s", file->path, strerror(errno));
-	return 0;
 }
 
 static size_t pmd_bytes(void)
@@ -197,6 +194,15 @@ void dax_file_touch(struct dax_file *file, unsigned int page)
 
 	if (file->store)
 		__atomic_store_n(addr, byte, __ATOMIC_RELAXED);
+}
+
+void dax_file_populate(struct dax_file *file)
+{
+	/* Linux 5.14. What it cannot do is left to the loads. */
+	if (!madvise(file->map, file->pages * file->page_size, MADV_POPULATE_READ))
+		return;
+	for (unsigned int page = 0; page < file->pages; page++)
+		__atomic_load_n((char *)dax_file_page(file, page), __ATOMIC_RELAXED);
 }
 
 bool dax_file_page_is_pmd(const struct dax_file *file, unsigned int page)

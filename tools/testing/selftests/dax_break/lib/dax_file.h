@@ -19,7 +19,7 @@ struct dax_file {
 	size_t page_size;	/* bytes */
 	off_t size;		/* bytes, at creation */
 	unsigned int pages;	/* the last one maybe only in part */
-	__u64 *content;		/* what page i is filled with; see dax_file_page_got() */
+	__u64 *content;		/* what page i is filled with: 0 in a hole */
 	char *map;		/* of the whole file; NULL: not mapped */
 	bool store;		/* the mapping is shared and writable */
 	void *reserved;		/* address space that the mapping lies in */
@@ -33,18 +33,16 @@ struct dax_file_spec {
 	size_t short_by;	/* bytes that the last page lacks */
 	bool plain;		/* a file that is not DAX, in a directory of such */
 	ino_t tag;		/* tags of this inode's file instead of its own; 0: its own */
+	unsigned int hole, hole_pages;	/* these pages, from @hole on, are a hole */
 };
 
 /*
  * Creates a file of tagged pages, written through write(2): no page is mapped or
- * has an entry in the mapping yet, all have blocks, which are aligned and
+ * has an entry in the mapping yet, all but a hole have blocks, which are aligned and
  * contiguous from a PMD's size on as far as the filesystem can do that. Proves that
  * it is DAX (STATX_ATTR_DAX). The caller ends it with dax_file_close().
  */
 int dax_file_create(struct dax_file *file, const struct dax_file_spec *spec);
-
-/* Appends @pages pages that are a hole. */
-int dax_file_append_hole(struct dax_file *file, unsigned int pages);
 
 /* The ways to map a file: one table, which ends with a NULL name. */
 struct dax_mapping {
@@ -72,6 +70,9 @@ void *dax_file_page(const struct dax_file *file, unsigned int page);
 
 /* Faults @page in, by a store that does not change it, or a load if there is no storing. */
 void dax_file_touch(struct dax_file *file, unsigned int page);
+
+/* Faults all pages in by loads, as fast as the kernel can. */
+void dax_file_populate(struct dax_file *file);
 
 /* Pages of a PMD, or 0 if this kernel has none or they are too large to be of use here. */
 unsigned int dax_file_pmd_pages(void);

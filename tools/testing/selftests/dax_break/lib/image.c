@@ -30,7 +30,7 @@ int image_of(struct image *image, const struct dax_file *file, off_t more)
 		.page_size = file->page_size,
 		.room = (off_t)file->pages * file->page_size + more,
 	};
-	image->data = malloc(image->room);
+	image->data = calloc(1, image->room);
 	image->backing = calloc(pages_of(image, image->room), sizeof(*image->backing));
 	if (!image->data || !image->backing) {
 		image_free(image);
@@ -39,10 +39,10 @@ int image_of(struct image *image, const struct dax_file *file, off_t more)
 	for (unsigned int page = 0; page < file->pages; page++) {
 		__u64 *word = (__u64 *)(image->data + page * file->page_size);
 
-		for (size_t i = 0; i < words; i++)
-			word[i] = file->content[page];
-		/* Tags are never 0: what is 0 was appended as a hole. */
+		/* Neither a tag nor what a device writes is 0. */
 		image->backing[page] = file->content[page] ? IMAGE_DATA : IMAGE_HOLE;
+		for (size_t i = 0; file->content[page] && i < words; i++)
+			word[i] = file->content[page];
 	}
 	return 0;
 }
@@ -107,6 +107,15 @@ void image_insert(struct image *image, off_t start, off_t len)
 		(pages - first) * sizeof(*image->backing));
 	image->size += len;
 	image_zero(image, start, len, IMAGE_HOLE);
+}
+
+void image_allocate(struct image *image, off_t start, off_t len)
+{
+	size_t page, end = whole_pages(image, start, len, &page);
+
+	for (; page < end; page++)
+		if (image->backing[page] == IMAGE_HOLE)
+			image->backing[page] = IMAGE_ANY;
 }
 
 void image_share(struct image *to, struct image *from, off_t start, off_t len)

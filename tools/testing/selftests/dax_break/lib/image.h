@@ -38,6 +38,8 @@ void image_cut(struct image *image, off_t start);
 void image_zero(struct image *image, off_t start, off_t len, enum image_backing backing);
 void image_remove(struct image *image, off_t start, off_t len);
 void image_insert(struct image *image, off_t start, off_t len);
+/* Holes may have got blocks. */
+void image_allocate(struct image *image, off_t start, off_t len);
 /*
  * @to gets the content and the blocks, which are then shared. A range that ends at
  * the end of the image takes the last page as a whole.

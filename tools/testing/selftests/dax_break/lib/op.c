@@ -43,6 +43,11 @@ static void keeps(struct image *file, struct image *peer, off_t start, off_t len
 {
 }
 
+static void allocates(struct image *file, struct image *peer, off_t start, off_t len)
+{
+	image_allocate(file, start, len);
+}
+
 static void gives(struct image *file, struct image *peer, off_t start, off_t len)
 {
 	image_share(peer, file, start, len);
@@ -75,8 +80,8 @@ const struct op ops[] = {
 	{ "write_zeroes", NULL, OP_RANGE, OP_BYTES, write_zeroes_run, zeroes },
 	{ "collapse", NULL, OP_TAIL, OP_WHOLE_PAGES, collapse_run, removes },
 	{ "insert", NULL, OP_TAIL, OP_WHOLE_PAGES, insert_run, inserts },
-	{ "allocate", NULL, OP_RANGE, OP_SPARES, allocate_run, keeps },
-	{ "unshare", "xfs", OP_RANGE, 0, unshare_run, keeps },
+	{ "allocate", NULL, OP_RANGE, OP_SPARES, allocate_run, allocates },
+	{ "unshare", "xfs", OP_RANGE, 0, unshare_run, allocates },
 	{ "madv_remove", NULL, OP_RANGE, 0, madv_remove_run, punches },
 	{ "clone_from", "xfs", OP_WHOLE, OP_PEER, clone_from_run, gives },
 	{ "clone_to", "xfs", OP_WHOLE, OP_PEER, clone_to_run, takes },

@@ -47,17 +47,17 @@ static int create_files(struct trial *trial)
 		.pages = spec->pages,
 		.short_by = spec->short_by,
 		.plain = spec->plain,
+		.hole = spec->hole,
+		.hole_pages = spec->hole_pages,
 	};
 	bool higher;
-	int rc = dax_file_create(&trial->file, &file) ?:
-		 dax_file_append_hole(&trial->file, spec->hole);
+	int rc = dax_file_create(&trial->file, &file);
 
 	if (rc || !(trial->op->flags & OP_PEER))
 		return rc;
 	if (trial->op->flags & OP_PEER_EQUAL)
 		file.tag = trial->file.ino;
-	rc = dax_file_create(&trial->peer, &file) ?:
-	     dax_file_append_hole(&trial->peer, spec->hole);
+	rc = dax_file_create(&trial->peer, &file);
 	higher = trial->file.ino > trial->peer.ino;
 	if (!rc && spec->higher != higher) {
 		struct dax_file swap = trial->file;

@@ -20,7 +20,7 @@ struct trial_spec {
 	const char *holder;		/* an entry of the holders; NULL: no pins */
 	unsigned int pages;		/* size of the file */
 	size_t short_by;		/* bytes that the last page lacks */
-	unsigned int hole;		/* pages appended as a hole */
+	unsigned int hole, hole_pages;	/* these pages, from @hole on, are a hole */
 	unsigned int first, count;	/* the pages to operate on */
 	size_t inset;			/* bytes of the first and the last that are left out */
 	const char *mapping;		/* an entry of dax_mappings[]; NULL: "shared" */
