@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,9 +230,44 @@ int longterm_open(struct longterm *longterm, const char *name, size_t len)
 	return control(request, len) ?: open_request(longterm, request, len);
 }
 
+struct watch {
+	const char *what;
+	bool answered;
+};
+
+/*
+ * GUP looks for movable memory to replace what must not be pinned as often as it
+ * takes: an error there makes it go on for ever, in the kernel, where only SIGKILL
+ * gets it out. (A thread, because for the child of a process anonymous memory is
+ * shared, and GUP takes another way.)
+ */
+static void *watch(void *arg)
+{
+	struct watch *w = arg;
+	long deadline = deadline_in(2 * DEADLINE_MS);
+
+	while (!__atomic_load_n(&w->answered, __ATOMIC_ACQUIRE)) {
+		if (deadline_over(deadline)) {
+			/* As TH_LOG() writes it. */
+			fprintf(stderr, "# longterm.c:%d:%s:P7 broken: %s got no answer\n",
+				__LINE__, __func__, w->what);
+			kill(getpid(), SIGKILL);
+		}
+		deadline_pause();
+	}
+	return NULL;
+}
+
 int longterm_ask(struct longterm *longterm, void *addr)
 {
+	struct watch w = { .what = longterm->request->what };
+	pthread_t thread;
+	bool watched = !pthread_create(&thread, NULL, watch, &w);
+
 	longterm->answer = longterm->request->ask(longterm, addr);
+	__atomic_store_n(&w.answered, true, __ATOMIC_RELEASE);
+	if (watched)
+		pthread_join(thread, NULL);
 	return longterm->answer;
 }
 

@@ -56,7 +56,10 @@ struct longterm {
  */
 int longterm_open(struct longterm *longterm, const char *name, size_t len);
 
-/* The kernel's answer for the memory at @addr: 0 (granted) or a negative errno. */
+/*
+ * The kernel's answer for the memory at @addr: 0 (granted) or a negative errno. If
+ * there is none, says so and kills the process.
+ */
 int longterm_ask(struct longterm *longterm, void *addr);
 
 /* What was asked for, and the answer, in words; overwritten by the next call. */

@@ -16,7 +16,7 @@
 #include "longterm.h"
 #include "why.h"
 
-#define COMMAND_MS	(2 * DEADLINE_MS)
+#define COMMAND_MS	DEADLINE_MS
 
 /* Linux 6.1, whose headers are to do, had none of this. */
 #define ADD_DEV		_IOWR('u', 0x04, struct ublksrv_ctrl_cmd)
