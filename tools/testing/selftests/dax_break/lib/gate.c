@@ -105,7 +105,7 @@ static void dismiss(struct gate *gate)
 	free(gate);
 }
 
-int gate_open(struct gate **gatep)
+int gate_open(struct gate **gatep, enum gate_mode mode)
 {
 	struct gate_reply hello;
 	struct gate *gate;
@@ -131,7 +131,7 @@ int gate_open(struct gate **gatep)
 		goto free;
 	}
 	if (!gate->server)
-		_exit(gate_serve(pair[1], opener));
+		_exit(gate_serve(pair[1], opener, mode));
 	close(pair[1]);
 	gate->sock = pair[0];
 

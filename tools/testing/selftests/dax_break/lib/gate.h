@@ -9,7 +9,7 @@
  * is not for servers run by root (ublk_timeout() in drivers/block/ublk_drv.c). So a
  * test holds real DMA pins, many at once, and ends them one by one in any order:
  *
- *	gate_open(&gate);		before any DAX file is mapped
+ *	gate_open(&gate, GATE_COPY);	before any DAX file is mapped
  *	fd = open(gate_path(gate), O_RDWR | O_DIRECT | O_CLOEXEC);
  *	(in a thread, or by asynchronous I/O)
  *		pread(fd, dax_page, page_size, gate_slot_offset(gate, 0));
@@ -32,16 +32,32 @@
 
 struct gate;
 
+/* How the server has a request, and so what keeps its pages pinned. */
+enum gate_mode {
+	/* The request itself. On release the driver copies from or to the server. */
+	GATE_COPY,
+	/*
+	 * Zero copy: the request, whose pages are a buffer in the fixed-buffer table of
+	 * a ring of the server's. On release they are read into from a file, or written
+	 * to one, by READ_FIXED or WRITE_FIXED.
+	 */
+	GATE_FIXED,
+	/* The same, with the request completed: only the buffer keeps it from ending. */
+	GATE_FIXED_COMMIT,
+	/* The same, with the buffer cloned into a second ring and gone from the first. */
+	GATE_FIXED_CLONE,
+};
+
 /*
  * Adds and starts a device. -EOPNOTSUPP: no ublk here (Linux 6.0,
- * CONFIG_BLK_DEV_UBLK, root), or no io_uring.
+ * CONFIG_BLK_DEV_UBLK, root), no io_uring, or no zero copy (Linux 6.15).
  *
  * The server is a forked child. It closes the files it inherits, but cannot get
  * rid of the mappings without disturbing what they map: call this before any DAX
  * file is mapped, and from a thread that lives as long as the gate (its death is
  * one of the events that end the server). One thread at a time may use a gate.
  */
-int gate_open(struct gate **gate);
+int gate_open(struct gate **gate, enum gate_mode mode);
 
 /* "/dev/ublkbN", valid until gate_close(). */
 const char *gate_path(const struct gate *gate);
@@ -55,8 +71,8 @@ off_t gate_slot_offset(const struct gate *gate, unsigned int slot);
 size_t gate_slot_size(const struct gate *gate);
 
 /*
- * Waits until a request in @slot has arrived and is held: from then on its pages
- * are pinned. -ETIMEDOUT after DEADLINE_MS.
+ * Waits until a request in @slot has arrived and is held, in the way of the gate's
+ * mode: from then on its pages are pinned. -ETIMEDOUT after DEADLINE_MS.
  */
 int gate_wait_held(struct gate *gate, unsigned int slot);
 

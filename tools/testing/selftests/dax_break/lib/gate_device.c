@@ -81,6 +81,7 @@ static int create(struct gate_server *s)
 		.queue_depth = GATE_DEPTH,
 		.max_io_buf_bytes = gate_slot_bytes(),
 		.dev_id = -1,	/* any */
+		.flags = s->mode == GATE_COPY ? 0 : UBLK_F_SUPPORT_ZERO_COPY,
 	};
 	err = command(s, UBLK_U_CMD_ADD_DEV, &s->info, sizeof(s->info), 0);
 	if (refused(err)) {
@@ -94,6 +95,10 @@ static int create(struct gate_server *s)
 	if (err)
 		return failed(err, "UBLK_U_CMD_ADD_DEV");
 	s->added = true;
+	/* The driver clears the flags that it does not know. */
+	if (s->mode != GATE_COPY && !(s->info.flags & UBLK_F_SUPPORT_ZERO_COPY))
+		return why_set(EOPNOTSUPP,
+			       "no ublk zero copy: needs UBLK_F_SUPPORT_ZERO_COPY, Linux 6.15");
 	snprintf(s->queues_path, sizeof(s->queues_path), "/dev/ublkc%u", s->info.dev_id);
 
 	s->params = (struct ublk_params){

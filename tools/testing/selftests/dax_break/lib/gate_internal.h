@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the parts of the gate share: gate.c runs in the test's process; in the
- * server's run gate_server.c (what happens to it) and gate_device.c (the life of
- * the device). The two processes talk over a SOCK_SEQPACKET socket.
+ * server's run gate_server.c (what happens to it), gate_device.c (the life of the
+ * device) and gate_zero_copy.c (requests as fixed buffers). The two processes talk
+ * over a SOCK_SEQPACKET socket.
  */
 #ifndef DAX_BREAK_GATE_INTERNAL_H
 #define DAX_BREAK_GATE_INTERNAL_H
@@ -78,9 +79,20 @@ struct gate_tag {
 	char *buffer;		/* gate_slot_bytes() */
 	unsigned int slot;	/* that the request is for */
 	unsigned long arrival;	/* orders the requests of one slot */
+	struct io_uring *ring;	/* that has its pages as a fixed buffer, or NULL */
+	bool committed;		/* completed while held: that buffer keeps it from ending */
+};
+
+/* Rings for what is done at once, apart from the one on which things happen. */
+struct gate_zero_copy {
+	struct io_uring ring;	/* the fixed buffer of a tag has the tag's index */
+	struct io_uring clone;
+	int file;		/* that data comes from and goes to */
+	__u64 number;		/* of the last operation */
 };
 
 struct gate_server {
+	enum gate_mode mode;
 	int sock;
 	int signals;		/* signalfd */
 	int control;		/* /dev/ublk-control */
@@ -104,6 +116,7 @@ struct gate_server {
 
 	struct gate_tag tags[GATE_TAGS];
 	unsigned long arrivals;
+	struct gate_zero_copy zero_copy;	/* unless GATE_COPY */
 
 	struct gate_message message;
 	struct gate_message wait;	/* GATE_WAIT not yet answered */
@@ -115,7 +128,7 @@ struct gate_server {
 enum gate_event { EVENT_REQUEST, EVENT_COMMAND, EVENT_MESSAGE, EVENT_SIGNAL };
 
 /* The server's life, in its process; returns the exit status. */
-int gate_serve(int sock, pid_t opener);
+int gate_serve(int sock, pid_t opener, enum gate_mode mode);
 
 /* An empty SQE; its completion is passed to @event's handler with @number. */
 struct io_uring_sqe *gate_sqe(struct gate_server *s, enum gate_event event, unsigned int number);
@@ -129,12 +142,30 @@ void gate_pump(struct gate_server *s, int ms);
  */
 void gate_fetch(struct gate_server *s, struct gate_tag *t, unsigned int op, int result);
 
-/* Completes the request of @t; @error is 0 or a negative errno. */
-void gate_complete(struct gate_server *s, struct gate_tag *t, int error);
+/* Completes the request of @t with @result, bytes or a negative errno. */
+void gate_commit(struct gate_server *s, struct gate_tag *t, int result);
+
+/*
+ * Does all that is left to do for the request of @t: with its data, unless @error
+ * (0 or a negative errno) says that it is to fail.
+ */
+int gate_complete(struct gate_server *s, struct gate_tag *t, int error);
 
 /* From the start to a device that serves, and back from wherever that got. */
 int gate_add_device(struct gate_server *s);
 int gate_remove_device(struct gate_server *s);
+
+/* Makes ready for the modes other than GATE_COPY, before the device is added. */
+int gate_zero_copy_open(struct gate_server *s);
+
+/* Holds the request of @t in the way of the mode. */
+int gate_zero_copy_hold(struct gate_server *s, struct gate_tag *t);
+
+/* Moves the data of the request of @t, @bytes, from or to t->buffer. */
+int gate_zero_copy_move(struct gate_server *s, struct gate_tag *t, size_t bytes);
+
+/* Makes the pages of @t no fixed buffer any more; if committed, its request ends. */
+int gate_zero_copy_drop(struct gate_server *s, struct gate_tag *t);
 
 /* @op as this kernel knows it: before 6.4 without ioctl encoding. */
 static inline unsigned int gate_opcode(const struct gate_server *s, unsigned int op)
@@ -156,6 +187,10 @@ static inline unsigned int gate_opcode(const struct gate_server *s, unsigned int
 #define UBLK_U_IO_FETCH_REQ	_IOWR('u', UBLK_IO_FETCH_REQ, struct ublksrv_io_cmd)
 #define UBLK_U_IO_COMMIT_AND_FETCH_REQ \
 	_IOWR('u', UBLK_IO_COMMIT_AND_FETCH_REQ, struct ublksrv_io_cmd)
+#endif
+#ifndef UBLK_U_IO_REGISTER_IO_BUF
+#define UBLK_U_IO_REGISTER_IO_BUF	_IOWR('u', 0x23, struct ublksrv_io_cmd)
+#define UBLK_U_IO_UNREGISTER_IO_BUF	_IOWR('u', 0x24, struct ublksrv_io_cmd)
 #endif
 
 #endif

@@ -74,19 +74,38 @@ void gate_fetch(struct gate_server *s, struct gate_tag *t, unsigned int op, int 
 	cmd->q_id = t->queue;
 	cmd->tag = t->tag;
 	cmd->result = result;
-	cmd->addr = (uintptr_t)t->buffer;
+	/* With zero copy a request has no memory of ours. */
+	cmd->addr = s->mode == GATE_COPY ? (uintptr_t)t->buffer : 0;
 	t->state = TAG_FETCHING;
 }
 
-void gate_complete(struct gate_server *s, struct gate_tag *t, int error)
+void gate_commit(struct gate_server *s, struct gate_tag *t, int result)
+{
+	gate_fetch(s, t, UBLK_U_IO_COMMIT_AND_FETCH_REQ, result);
+	/* The driver copies the data and ends the request before this returns. */
+	io_uring_submit(&s->ring);
+}
+
+int gate_complete(struct gate_server *s, struct gate_tag *t, int error)
 {
 	size_t bytes = (size_t)t->request->nr_sectors << SECTOR_SHIFT;
+	int rc = 0;
 
 	if (ublksrv_get_op(t->request) == UBLK_IO_OP_READ && !error)
 		memset(t->buffer, t->slot == NO_SLOT ? 0 : gate_pattern(t->slot), bytes);
-	gate_fetch(s, t, UBLK_U_IO_COMMIT_AND_FETCH_REQ, error ? error : (int)bytes);
-	/* The driver copies the data and ends the request before this returns. */
-	io_uring_submit(&s->ring);
+	if (s->mode != GATE_COPY) {
+		if (!error)
+			rc = gate_zero_copy_move(s, t, bytes);
+		rc = gate_zero_copy_drop(s, t) ?: rc;
+	}
+	if (!error)
+		error = rc;
+	if (t->committed)
+		t->state = TAG_FETCHING;
+	else
+		gate_commit(s, t, error ? error : (int)bytes);
+	t->committed = false;
+	return rc;
 }
 
 static unsigned int slot_at(__u64 offset)
@@ -114,10 +133,15 @@ static struct gate_tag *held(struct gate_server *s, unsigned int slot)
 
 static void answer_wait(struct gate_server *s)
 {
-	if (!s->waiting || !held(s, s->wait.slot))
+	struct gate_tag *t = s->waiting ? held(s, s->wait.slot) : NULL;
+	int err = 0;
+
+	if (!t)
 		return;
+	if (s->mode != GATE_COPY && !t->ring)
+		err = gate_zero_copy_hold(s, t);
 	s->waiting = false;
-	reply(s, s->wait.number, 0);
+	reply(s, s->wait.number, err);
 }
 
 static void on_request(struct gate_server *s, struct gate_tag *t, int result)
@@ -166,8 +190,7 @@ static void on_message(struct gate_server *s, int result)
 			      why_set(ENOENT, "gate: nothing is held in slot %u", message->slot));
 			break;
 		}
-		gate_complete(s, t, 0);
-		reply(s, message->number, 0);
+		reply(s, message->number, gate_complete(s, t, 0));
 		break;
 	case GATE_CLOSE:
 		s->stopping = true;
@@ -333,14 +356,22 @@ static int make_ring(struct gate_server *s)
 	return 0;
 }
 
-int gate_serve(int sock, pid_t opener)
+int gate_serve(int sock, pid_t opener, enum gate_mode mode)
 {
-	struct gate_server s = { .sock = sock, .opener = opener, .control = -1, .queues = -1 };
+	struct gate_server s = {
+		.mode = mode,
+		.sock = sock,
+		.opener = opener,
+		.control = -1,
+		.queues = -1,
+	};
 	int err;
 
 	err = detach(&s);
 	if (!err)
 		err = make_ring(&s);
+	if (!err && mode != GATE_COPY)
+		err = gate_zero_copy_open(&s);
 	if (!err)
 		err = gate_add_device(&s);
 	reply(&s, 0, err);

@@ -21,6 +21,10 @@ const struct holder_ops *const holders[] = {
 	&holder_aio_write,
 	&holder_uring_read,
 	&holder_uring_write,
+	&holder_fixed_read,
+	&holder_fixed_write,
+	&holder_fixed_commit,
+	&holder_fixed_clone,
 	NULL
 };
 

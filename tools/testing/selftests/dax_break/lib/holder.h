@@ -99,5 +99,9 @@ extern const struct holder_ops holder_aio_read;
 extern const struct holder_ops holder_aio_write;
 extern const struct holder_ops holder_uring_read;
 extern const struct holder_ops holder_uring_write;
+extern const struct holder_ops holder_fixed_read;
+extern const struct holder_ops holder_fixed_write;
+extern const struct holder_ops holder_fixed_commit;
+extern const struct holder_ops holder_fixed_clone;
 
 #endif

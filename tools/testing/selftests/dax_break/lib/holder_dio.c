@@ -4,6 +4,11 @@
  * that answers when the test says so (gate.h). Until then a device may write into
  * the page, or read from it. FOLL_PIN (block/bio.c: bio_iov_iter_get_pages()).
  *
+ * fixed_*: the server of the device has the pages as a fixed buffer of io_uring's
+ * (gate_zero_copy.c), and reads or writes a file with it at the end. The submitter's pin
+ * lasts as long as that buffer (drivers/block/ublk_drv.c: ublk_io_release()), whether
+ * the server has completed the request or not.
+ *
  * By AIO or io_uring, the page may still be held for a moment after the submitter
  * has been told: the kernel drops it after that (block/fops.c:
  * blkdev_bio_end_io_async()), and in the case of a read a worker does, since a DAX
@@ -27,6 +32,7 @@ static_assert(HOLDER_SLOTS <= GATE_SLOTS, "a slot of the gate for each slot");
 struct kind {
 	const struct dio_way *way;
 	bool write;
+	enum gate_mode mode;
 };
 
 struct dio {
@@ -45,7 +51,7 @@ static int dio_open(struct holder *holder)
 	if (!dio)
 		return why_set(ENOMEM, "no memory for requests");
 	dio->kind = holder->ops->kind;
-	rc = gate_open(&dio->gate);
+	rc = gate_open(&dio->gate, dio->kind->mode);
 	if (rc)
 		goto free;
 	dio->fd = open(gate_path(dio->gate), O_RDWR | O_DIRECT | O_CLOEXEC);
@@ -180,6 +186,49 @@ const struct holder_ops holder_uring_write = {
 	.kind = &(const struct kind){ &dio_uring, .write = true },
 	.open = dio_open,
 	.hold = dio_hold,
+	.release = dio_release,
+	.close = dio_close,
+};
+
+const struct holder_ops holder_fixed_read = {
+	.name = "fixed_read",
+	.what = "an O_DIRECT read served by READ_FIXED",
+	.kind = &(const struct kind){ &dio_thread, .write = false, .mode = GATE_FIXED },
+	.open = dio_open,
+	.hold = dio_hold,
+	.fills = dio_fills,
+	.release = dio_release,
+	.close = dio_close,
+};
+
+const struct holder_ops holder_fixed_write = {
+	.name = "fixed_write",
+	.what = "an O_DIRECT write served by WRITE_FIXED",
+	.kind = &(const struct kind){ &dio_thread, .write = true, .mode = GATE_FIXED },
+	.open = dio_open,
+	.hold = dio_hold,
+	.release = dio_release,
+	.close = dio_close,
+};
+
+const struct holder_ops holder_fixed_commit = {
+	.name = "fixed_commit",
+	.what = "a fixed buffer, its ublk request completed",
+	.kind = &(const struct kind){ &dio_thread, .write = false, .mode = GATE_FIXED_COMMIT },
+	.open = dio_open,
+	.hold = dio_hold,
+	.fills = dio_fills,
+	.release = dio_release,
+	.close = dio_close,
+};
+
+const struct holder_ops holder_fixed_clone = {
+	.name = "fixed_clone",
+	.what = "a clone of a fixed buffer, its ublk request completed",
+	.kind = &(const struct kind){ &dio_thread, .write = false, .mode = GATE_FIXED_CLONE },
+	.open = dio_open,
+	.hold = dio_hold,
+	.fills = dio_fills,
 	.release = dio_release,
 	.close = dio_close,
 };
