@@ -20,7 +20,9 @@
 struct gate {
 	int sock;
 	pid_t server;
-	unsigned int number;	/* of the last message sent */
+	unsigned int number;	/* of the last message sent; GATE_START's is 0 */
+	bool killed;
+	unsigned int device;
 	char path[32];
 };
 
@@ -105,22 +107,19 @@ static void dismiss(struct gate *gate)
 	free(gate);
 }
 
-int gate_open(struct gate **gatep, enum gate_mode mode)
+int gate_prepare(struct gate **gatep, enum gate_mode mode)
 {
-	struct gate_reply hello;
-	struct gate *gate;
-	long deadline;
+	struct gate *gate = calloc(1, sizeof(*gate));
 	pid_t opener = getpid();
 	int pair[2];
 	int err;
 
-	gate = calloc(1, sizeof(*gate));
 	if (!gate)
 		return why_set(ENOMEM, "gate: out of memory");
-
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
 		err = why_set(errno, "gate: socketpair: %m");
-		goto free;
+		free(gate);
+		return err;
 	}
 
 	gate->server = fork();
@@ -128,35 +127,51 @@ int gate_open(struct gate **gatep, enum gate_mode mode)
 		err = why_set(errno, "gate: fork: %m");
 		close(pair[0]);
 		close(pair[1]);
-		goto free;
+		free(gate);
+		return err;
 	}
 	if (!gate->server)
 		_exit(gate_serve(pair[1], opener, mode));
 	close(pair[1]);
 	gate->sock = pair[0];
-
-	err = receive(gate, 0, GATE_SETUP_MS, "open", &hello);
-	if (err)
-		goto dismiss;
-
-	/* With devtmpfs the node is already there, otherwise udev has to make it. */
-	snprintf(gate->path, sizeof(gate->path), "/dev/ublkb%u", hello.device);
-	for (deadline = deadline_in(DEADLINE_MS); access(gate->path, F_OK); deadline_pause()) {
-		if (deadline_over(deadline)) {
-			err = why_set(ENOENT, "gate: %s did not appear: no devtmpfs on /dev?",
-				      gate->path);
-			goto dismiss;
-		}
-	}
-
 	*gatep = gate;
 	return 0;
+}
 
-dismiss:
-	dismiss(gate);
-	return err;
-free:
-	free(gate);
+int gate_start(struct gate *gate)
+{
+	struct gate_message message = { .request = GATE_START };
+	long deadline = deadline_in(DEADLINE_MS);
+	struct gate_reply hello;
+	int err;
+
+	/* If it cannot be sent, there is a reply that says why. */
+	send(gate->sock, &message, sizeof(message), MSG_NOSIGNAL);
+	err = receive(gate, message.number, GATE_SETUP_MS, "open", &hello);
+	if (err)
+		return err;
+
+	/* With devtmpfs the node is already there, otherwise udev has to make it. */
+	gate->device = hello.device;
+	snprintf(gate->path, sizeof(gate->path), "/dev/ublkb%u", gate->device);
+	while (access(gate->path, F_OK)) {
+		if (deadline_over(deadline))
+			return why_set(ENOENT, "gate: %s did not appear: no devtmpfs on /dev?",
+				       gate->path);
+		deadline_pause();
+	}
+	return 0;
+}
+
+int gate_open(struct gate **gate, enum gate_mode mode)
+{
+	int err = gate_prepare(gate, mode);
+
+	if (err)
+		return err;
+	err = gate_start(*gate);
+	if (err)
+		dismiss(*gate);
 	return err;
 }
 
@@ -196,11 +211,28 @@ int gate_release(struct gate *gate, unsigned int slot)
 	return ask(gate, GATE_RELEASE, slot, DEADLINE_MS, "release");
 }
 
+int gate_kill(struct gate *gate)
+{
+	kill(gate->server, SIGKILL);
+	gate->killed = true;
+	if (!ended(gate->server, DEADLINE_MS))
+		return why_set(ETIMEDOUT, "gate: server %d survives SIGKILL", gate->server);
+	return 0;
+}
+
 void gate_close(struct gate *gate)
 {
+	int err = 0;
+
 	if (!gate)
 		return;
-	if (ask(gate, GATE_CLOSE, 0, GATE_TEARDOWN_MS, "close"))
+	if (gate->killed)
+		err = gate_remove_dead_device(gate->device);
+	else if (gate->path[0])
+		err = ask(gate, GATE_CLOSE, 0, GATE_TEARDOWN_MS, "close");
+	else	/* never started: listens to a signal only, or to the end of its socket */
+		kill(gate->server, SIGTERM);
+	if (err)
 		fprintf(stderr, "# %s\n", why());
 	dismiss(gate);
 }

@@ -59,6 +59,13 @@ enum gate_mode {
  */
 int gate_open(struct gate **gate, enum gate_mode mode);
 
+/*
+ * gate_open() in two steps: the one that has to come first forks the server and costs
+ * little, the other may follow at any time or never.
+ */
+int gate_prepare(struct gate **gate, enum gate_mode mode);
+int gate_start(struct gate *gate);
+
 /* "/dev/ublkbN", valid until gate_close(). */
 const char *gate_path(const struct gate *gate);
 
@@ -87,6 +94,13 @@ unsigned char gate_pattern(unsigned int slot);
  * this returns.
  */
 int gate_release(struct gate *gate, unsigned int slot);
+
+/*
+ * Kills the server with SIGKILL, in mode GATE_COPY or GATE_FIXED. What it holds fails
+ * with EIO once the kernel has torn its rings down. Only gate_close() is left then,
+ * and nobody else removes the dead device: call it soon.
+ */
+int gate_kill(struct gate *gate);
 
 /*
  * Fails what is still held with EIO (which the kernel logs), without touching its

@@ -63,18 +63,20 @@ static int failed(int err, const char *what)
 	return why_set(-err, "gate: %s: %s", what, strerror(-err));
 }
 
-static int create(struct gate_server *s)
+static int open_control(struct gate_server *s)
 {
-	int err, legacy_err;
-
 	s->control = open("/dev/ublk-control", O_RDWR | O_CLOEXEC);
 	if (s->control < 0 && errno == ENOENT)
 		return why_set(EOPNOTSUPP,
 			       "no /dev/ublk-control: needs Linux 6.0 with CONFIG_BLK_DEV_UBLK (modprobe ublk_drv)");
 	if (s->control < 0 && (errno == EACCES || errno == EPERM))
 		return why_set(EOPNOTSUPP, "/dev/ublk-control: %m: needs root");
-	if (s->control < 0)
-		return why_set(errno, "gate: /dev/ublk-control: %m");
+	return s->control < 0 ? why_set(errno, "gate: /dev/ublk-control: %m") : 0;
+}
+
+static int create(struct gate_server *s)
+{
+	int err, legacy_err;
 
 	s->info = (struct ublksrv_ctrl_dev_info){
 		.nr_hw_queues = GATE_QUEUES,
@@ -198,7 +200,9 @@ int gate_add_device(struct gate_server *s)
 {
 	int err;
 
-	err = create(s);
+	err = open_control(s);
+	if (!err)
+		err = create(s);
 	if (!err)
 		err = open_queues(s);
 	if (err)
@@ -238,4 +242,23 @@ int gate_remove_device(struct gate_server *s)
 		gate_pump(s, 1);
 	}
 	return 0;
+}
+
+int gate_remove_dead_device(unsigned int number)
+{
+	struct gate_server s = { .added = true, .info.dev_id = number };
+	int err;
+
+	err = open_control(&s);
+	if (err)
+		return err;
+	err = io_uring_queue_init(4, &s.ring, IORING_SETUP_SQE128);
+	if (err) {
+		err = failed(err, "io_uring_setup");
+	} else {
+		err = gate_remove_device(&s);
+		io_uring_queue_exit(&s.ring);
+	}
+	close(s.control);
+	return err;
 }

@@ -31,7 +31,7 @@
 #define GATE_TEARDOWN_MS	15000
 
 enum gate_request {
-	GATE_HELLO,		/* unasked, sent once: the device is up, or why not */
+	GATE_START,		/* comes first; the reply: the device is up, or why not */
 	GATE_WAIT,
 	GATE_RELEASE,
 	GATE_CLOSE,
@@ -154,6 +154,9 @@ int gate_complete(struct gate_server *s, struct gate_tag *t, int error);
 /* From the start to a device that serves, and back from wherever that got. */
 int gate_add_device(struct gate_server *s);
 int gate_remove_device(struct gate_server *s);
+
+/* Removes device @number, whose server was killed; runs in the test's process. */
+int gate_remove_dead_device(unsigned int number);
 
 /* Makes ready for the modes other than GATE_COPY, before the device is added. */
 int gate_zero_copy_open(struct gate_server *s);

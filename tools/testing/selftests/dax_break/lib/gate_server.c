@@ -338,6 +338,21 @@ static int detach(struct gate_server *s)
 	return 0;
 }
 
+/*
+ * Waits to be needed. Nothing else can happen to the server until then, and nothing
+ * that the opener's death could wait for.
+ */
+static bool await_start(struct gate_server *s)
+{
+	struct pollfd fds[] = {
+		{ .fd = s->sock, .events = POLLIN },
+		{ .fd = s->signals, .events = POLLIN },
+	};
+
+	return poll(fds, ARRAY_SIZE(fds), -1) > 0 && !fds[1].revents &&
+	       recv(s->sock, &s->message, sizeof(s->message), 0) == sizeof(s->message);
+}
+
 static int make_ring(struct gate_server *s)
 {
 	struct io_uring_sqe *sqe;
@@ -368,6 +383,8 @@ int gate_serve(int sock, pid_t opener, enum gate_mode mode)
 	int err;
 
 	err = detach(&s);
+	if (!err && !await_start(&s))
+		return 0;
 	if (!err)
 		err = make_ring(&s);
 	if (!err && mode != GATE_COPY)

@@ -25,6 +25,7 @@ const struct holder_ops *const holders[] = {
 	&holder_fixed_write,
 	&holder_fixed_commit,
 	&holder_fixed_clone,
+	&holder_fixed_killed,
 	NULL
 };
 

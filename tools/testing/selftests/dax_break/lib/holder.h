@@ -103,5 +103,6 @@ extern const struct holder_ops holder_fixed_read;
 extern const struct holder_ops holder_fixed_write;
 extern const struct holder_ops holder_fixed_commit;
 extern const struct holder_ops holder_fixed_clone;
+extern const struct holder_ops holder_fixed_killed;
 
 #endif
