@@ -20,11 +20,17 @@
 struct gate {
 	int sock;
 	pid_t server;
-	unsigned int number;	/* of the last message sent; GATE_START's is 0 */
+	unsigned int number;	/* of the last message sent */
+	bool shared;
+	bool used;		/* shared, and by this process */
 	bool killed;
 	unsigned int device;
 	char path[32];
 };
+
+/* Of gate_share(): for GATE_COPY, and for the other modes. */
+static struct gate *shared[2];
+static pid_t sharer;
 
 size_t gate_slot_bytes(void)
 {
@@ -65,21 +71,24 @@ static int receive(struct gate *gate, unsigned int number, long ms, const char *
 	return 0;
 }
 
-static int ask(struct gate *gate, enum gate_request request, unsigned int slot, long ms,
-	       const char *what)
+static int ask(struct gate *gate, struct gate_message message, long ms, const char *what,
+	       struct gate_reply *reply)
 {
-	struct gate_message message = {
-		.request = request,
-		.number = ++gate->number,
-		.slot = slot,
-	};
-	struct gate_reply reply;
-
-	if (slot >= GATE_SLOTS)
-		return why_set(EINVAL, "gate: %s: there is no slot %u", what, slot);
+	message.number = ++gate->number;
+	if (message.slot >= GATE_SLOTS)
+		return why_set(EINVAL, "gate: %s: there is no slot %u", what, message.slot);
 	if (send(gate->sock, &message, sizeof(message), MSG_NOSIGNAL) != sizeof(message))
 		return no_answer(EPIPE, what);
-	return receive(gate, message.number, ms, what, &reply);
+	return receive(gate, message.number, ms, what, reply);
+}
+
+static int tell(struct gate *gate, enum gate_request request, unsigned int slot, long ms,
+		const char *what)
+{
+	struct gate_message message = { .request = request, .slot = slot };
+	struct gate_reply reply;
+
+	return ask(gate, message, ms, what, &reply);
 }
 
 static bool ended(pid_t server, long ms)
@@ -107,7 +116,7 @@ static void dismiss(struct gate *gate)
 	free(gate);
 }
 
-int gate_prepare(struct gate **gatep, enum gate_mode mode)
+int gate_prepare(struct gate **gatep)
 {
 	struct gate *gate = calloc(1, sizeof(*gate));
 	pid_t opener = getpid();
@@ -131,28 +140,26 @@ int gate_prepare(struct gate **gatep, enum gate_mode mode)
 		return err;
 	}
 	if (!gate->server)
-		_exit(gate_serve(pair[1], opener, mode));
+		_exit(gate_serve(pair[1], opener));
 	close(pair[1]);
 	gate->sock = pair[0];
 	*gatep = gate;
 	return 0;
 }
 
-int gate_start(struct gate *gate)
+int gate_start(struct gate *gate, enum gate_mode mode)
 {
-	struct gate_message message = { .request = GATE_START };
+	struct gate_message message = { .request = GATE_START, .mode = mode, .user = getpid() };
 	long deadline = deadline_in(DEADLINE_MS);
-	struct gate_reply hello;
+	struct gate_reply reply;
 	int err;
 
-	/* If it cannot be sent, there is a reply that says why. */
-	send(gate->sock, &message, sizeof(message), MSG_NOSIGNAL);
-	err = receive(gate, message.number, GATE_SETUP_MS, "open", &hello);
+	err = ask(gate, message, GATE_SETUP_MS, "start", &reply);
 	if (err)
 		return err;
 
 	/* With devtmpfs the node is already there, otherwise udev has to make it. */
-	gate->device = hello.device;
+	gate->device = reply.device;
 	snprintf(gate->path, sizeof(gate->path), "/dev/ublkb%u", gate->device);
 	while (access(gate->path, F_OK)) {
 		if (deadline_over(deadline))
@@ -163,16 +170,53 @@ int gate_start(struct gate *gate)
 	return 0;
 }
 
-int gate_open(struct gate **gate, enum gate_mode mode)
+int gate_open(struct gate **gatep, enum gate_mode mode)
 {
-	int err = gate_prepare(gate, mode);
+	struct gate *gate = shared[mode != GATE_COPY];
+	int err;
 
+	if (gate && !gate->used) {
+		/* Replies to a user before us, dead maybe, are none to us. */
+		gate->number = (unsigned int)getpid() << 10;
+		err = gate_start(gate, mode);
+		gate->used = !err;
+		*gatep = gate;
+		if (!err || err == -EOPNOTSUPP)
+			return err;
+		fprintf(stderr, "# %s: not the shared one, then\n", why());
+	}
+
+	err = gate_prepare(&gate);
 	if (err)
 		return err;
-	err = gate_start(*gate);
+	err = gate_start(gate, mode);
 	if (err)
-		dismiss(*gate);
+		gate_close(gate);
+	else
+		*gatep = gate;
 	return err;
+}
+
+/* At exit, but not at the exit of a forked test. */
+static void unshare_all(void)
+{
+	if (getpid() != sharer)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
+		if (shared[i])
+			shared[i]->shared = false;
+		gate_close(shared[i]);
+	}
+}
+
+void gate_share(void)
+{
+	sharer = getpid();
+	atexit(unshare_all);
+	/* If that fails, each user gets a gate of its own, or is told why not. */
+	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
+		if (!gate_prepare(&shared[i]))
+			shared[i]->shared = true;
 }
 
 const char *gate_path(const struct gate *gate)
@@ -199,7 +243,7 @@ unsigned char gate_pattern(unsigned int slot)
 
 int gate_wait_held(struct gate *gate, unsigned int slot)
 {
-	int err = ask(gate, GATE_WAIT, slot, DEADLINE_MS, "wait");
+	int err = tell(gate, GATE_WAIT, slot, DEADLINE_MS, "wait");
 
 	if (err == -ETIMEDOUT)
 		why_set(ETIMEDOUT, "gate: no request for slot %u within %d ms", slot, DEADLINE_MS);
@@ -208,7 +252,7 @@ int gate_wait_held(struct gate *gate, unsigned int slot)
 
 int gate_release(struct gate *gate, unsigned int slot)
 {
-	return ask(gate, GATE_RELEASE, slot, DEADLINE_MS, "release");
+	return tell(gate, GATE_RELEASE, slot, DEADLINE_MS, "release");
 }
 
 int gate_kill(struct gate *gate)
@@ -228,11 +272,14 @@ void gate_close(struct gate *gate)
 		return;
 	if (gate->killed)
 		err = gate_remove_dead_device(gate->device);
-	else if (gate->path[0])
-		err = ask(gate, GATE_CLOSE, 0, GATE_TEARDOWN_MS, "close");
-	else	/* never started: listens to a signal only, or to the end of its socket */
-		kill(gate->server, SIGTERM);
+	else if (gate->shared)
+		err = tell(gate, GATE_LEAVE, 0, DEADLINE_MS, "leave");
+	else
+		err = tell(gate, GATE_CLOSE, 0, GATE_TEARDOWN_MS, "close");
 	if (err)
 		fprintf(stderr, "# %s\n", why());
-	dismiss(gate);
+	if (gate->shared)
+		gate->used = false;
+	else
+		dismiss(gate);
 }

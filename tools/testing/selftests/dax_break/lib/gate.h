@@ -60,11 +60,19 @@ enum gate_mode {
 int gate_open(struct gate **gate, enum gate_mode mode);
 
 /*
- * gate_open() in two steps: the one that has to come first forks the server and costs
- * little, the other may follow at any time or never.
+ * A device costs more time than most tests that use it. From here on gate_open(), in
+ * this process and those that it forks, gives one process at a time a device that is
+ * there already, if one is, or stays for the next one; they all go when this process
+ * exits. Failures are told by gate_open().
  */
-int gate_prepare(struct gate **gate, enum gate_mode mode);
-int gate_start(struct gate *gate);
+void gate_share(void);
+
+/*
+ * gate_open(), of a gate that is not shared, in two steps: the one that has to come
+ * first forks the server and costs little, the other may follow at any time or never.
+ */
+int gate_prepare(struct gate **gate);
+int gate_start(struct gate *gate, enum gate_mode mode);
 
 /* "/dev/ublkbN", valid until gate_close(). */
 const char *gate_path(const struct gate *gate);
@@ -96,17 +104,18 @@ unsigned char gate_pattern(unsigned int slot);
 int gate_release(struct gate *gate, unsigned int slot);
 
 /*
- * Kills the server with SIGKILL, in mode GATE_COPY or GATE_FIXED. What it holds fails
- * with EIO once the kernel has torn its rings down. Only gate_close() is left then,
- * and nobody else removes the dead device: call it soon.
+ * Kills the server, in mode GATE_COPY or GATE_FIXED and not a shared one, with SIGKILL.
+ * What it holds fails with EIO once the kernel has torn its rings down. Only
+ * gate_close() is left then, and nobody else removes the dead device: call it soon.
  */
 int gate_kill(struct gate *gate);
 
 /*
  * Fails what is still held with EIO (which the kernel logs), without touching its
- * pages, and removes the device: its node is gone on return, even if files on it are
- * still open. The same happens by itself when the process that opened the gate dies,
- * even if it is killed while it waits uninterruptibly for a page that the gate holds.
+ * pages, and removes the device unless it is shared: its node is gone on return, even
+ * if files on it are still open. The same happens by itself when the process that
+ * opened the gate dies, even if it is killed while it waits uninterruptibly for a page
+ * that the gate holds.
  */
 void gate_close(struct gate *gate);
 

@@ -217,9 +217,7 @@ int gate_remove_device(struct gate_server *s)
 	int err;
 
 	s->stopping = true;
-	for (struct gate_tag *t = s->tags; t < s->tags + GATE_TAGS; t++)
-		if (t->state == TAG_HELD)
-			gate_complete(s, t, -EIO);
+	gate_abandon(s);
 	if (!s->added)
 		return 0;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the parts of the gate share: gate.c runs in the test's process; in the
- * server's run gate_server.c (what happens to it), gate_device.c (the life of the
- * device) and gate_zero_copy.c (requests as fixed buffers). The two processes talk
- * over a SOCK_SEQPACKET socket.
+ * server's run gate_server.c (what happens to it), gate_user.c (whether the test is
+ * still there), gate_device.c (the life of the device) and gate_zero_copy.c (requests
+ * as fixed buffers). The two processes talk over a SOCK_SEQPACKET socket.
  */
 #ifndef DAX_BREAK_GATE_INTERNAL_H
 #define DAX_BREAK_GATE_INTERNAL_H
@@ -34,6 +34,7 @@ enum gate_request {
 	GATE_START,		/* comes first; the reply: the device is up, or why not */
 	GATE_WAIT,
 	GATE_RELEASE,
+	GATE_LEAVE,		/* until the next user's GATE_START */
 	GATE_CLOSE,
 };
 
@@ -41,6 +42,8 @@ struct gate_message {
 	unsigned int request;
 	unsigned int number;	/* told back in the reply */
 	unsigned int slot;
+	enum gate_mode mode;	/* GATE_START's */
+	pid_t user;		/* GATE_START's: who sends it */
 };
 
 struct gate_reply {
@@ -98,7 +101,8 @@ struct gate_server {
 	int control;		/* /dev/ublk-control */
 	int queues;		/* queues_path */
 	char queues_path[32];	/* /dev/ublkcN */
-	pid_t opener;
+	pid_t opener;		/* whose death ends us */
+	pid_t user;		/* whose death ends all that is held; 0: nobody */
 	struct io_uring ring;
 
 	bool added;
@@ -121,14 +125,14 @@ struct gate_server {
 	struct gate_message message;
 	struct gate_message wait;	/* GATE_WAIT not yet answered */
 	bool waiting;
-	long opener_check;
+	long user_check;
 };
 
 /* What a completion is about. */
 enum gate_event { EVENT_REQUEST, EVENT_COMMAND, EVENT_MESSAGE, EVENT_SIGNAL };
 
 /* The server's life, in its process; returns the exit status. */
-int gate_serve(int sock, pid_t opener, enum gate_mode mode);
+int gate_serve(int sock, pid_t opener);
 
 /* An empty SQE; its completion is passed to @event's handler with @number. */
 struct io_uring_sqe *gate_sqe(struct gate_server *s, enum gate_event event, unsigned int number);
@@ -150,6 +154,11 @@ void gate_commit(struct gate_server *s, struct gate_tag *t, int result);
  * (0 or a negative errno) says that it is to fail.
  */
 int gate_complete(struct gate_server *s, struct gate_tag *t, int error);
+
+/* Fails whatever is held: there is no user any more. */
+void gate_abandon(struct gate_server *s);
+
+bool gate_user_doomed(pid_t pid);
 
 /* From the start to a device that serves, and back from wherever that got. */
 int gate_add_device(struct gate_server *s);

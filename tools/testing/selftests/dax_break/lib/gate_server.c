@@ -19,11 +19,8 @@
 #include "gate_internal.h"
 #include "why.h"
 
-/* How often to look whether the opener is being killed; see opener_doomed(). */
-#define OPENER_CHECK_MS	250
-
-/* In the flags of /proc/PID/stat: include/linux/sched.h. */
-#define PF_EXITING	0x4
+/* How often to look whether the user is dying; see gate_user_doomed(). */
+#define USER_CHECK_MS	250
 
 #define NO_SLOT		GATE_SLOTS
 
@@ -158,13 +155,30 @@ static void on_request(struct gate_server *s, struct gate_tag *t, int result)
 	t->slot = slot_at(t->request->start_sector << SECTOR_SHIFT);
 	if (t->slot == NO_SLOT) {
 		gate_complete(s, t, 0);
-	} else if (s->stopping) {
+	} else if (s->stopping || !s->user) {
 		gate_complete(s, t, -EIO);
 	} else {
 		t->state = TAG_HELD;
 		t->arrival = s->arrivals++;
 		answer_wait(s);
 	}
+}
+
+void gate_abandon(struct gate_server *s)
+{
+	s->user = 0;
+	s->waiting = false;
+	for (struct gate_tag *t = s->tags; t < s->tags + GATE_TAGS; t++)
+		if (t->state == TAG_HELD)
+			gate_complete(s, t, -EIO);
+}
+
+/* The test that sends @message is the user from now on. */
+static void serve_user(struct gate_server *s, const struct gate_message *message)
+{
+	gate_abandon(s);
+	s->user = message->user;
+	s->mode = message->mode;
 }
 
 static void on_message(struct gate_server *s, int result)
@@ -178,6 +192,14 @@ static void on_message(struct gate_server *s, int result)
 	}
 
 	switch (message->request) {
+	case GATE_START:
+		serve_user(s, message);
+		reply(s, message->number, 0);
+		break;
+	case GATE_LEAVE:
+		gate_abandon(s);
+		reply(s, message->number, 0);
+		break;
 	case GATE_WAIT:
 		s->wait = *message;
 		s->waiting = true;
@@ -201,56 +223,6 @@ static void on_message(struct gate_server *s, int result)
 	receive(s);
 }
 
-/* Reads /proc/PID/@name of the opener, as a string; "" if that fails. */
-static void read_opener(const struct gate_server *s, const char *name, char *text, size_t size)
-{
-	char path[64];
-	ssize_t n = -1;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", s->opener, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, text, size - 1);
-		close(fd);
-	}
-	text[n > 0 ? n : 0] = '\0';
-}
-
-/*
- * Whether the opener is dead or dying. One whose death waits for a request that we
- * hold neither closes the socket nor sends the signal of its death before we let go.
- * Its main thread then is one of
- *  - in an uninterruptible wait for a page: but the kill is pending;
- *  - about to dump core, as soon as the thread that sits in pread() has stopped;
- *  - in exit_aio(), for what it has submitted.
- */
-static bool opener_doomed(const struct gate_server *s)
-{
-	static const char * const pending[] = { "\nSigPnd:", "\nShdPnd:" };
-	unsigned int flags = 0;
-	char text[4096];
-	char *field;
-
-	if (getppid() != s->opener)
-		return true;
-
-	read_opener(s, "status", text, sizeof(text));
-	for (int i = 0; i < 2; i++) {
-		field = strstr(text, pending[i]);
-		if (field && strtoull(field + strlen(pending[i]), NULL, 16) >> (SIGKILL - 1) & 1)
-			return true;
-	}
-	if (strstr(text, "\nCoreDumping:\t1"))
-		return true;
-
-	/* "PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS ...", any NAME */
-	read_opener(s, "stat", text, sizeof(text));
-	field = strrchr(text, ')');
-	return field && sscanf(field, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
-	       flags & PF_EXITING;
-}
-
 /* Handles what has happened; if nothing has, waits for it, @ms at most. */
 void gate_pump(struct gate_server *s, int ms)
 {
@@ -259,8 +231,8 @@ void gate_pump(struct gate_server *s, int ms)
 	__u64 data;
 	int result;
 
-	if (ms > OPENER_CHECK_MS)
-		ms = OPENER_CHECK_MS;
+	if (ms > USER_CHECK_MS)
+		ms = USER_CHECK_MS;
 	ts.tv_sec = 0;
 	ts.tv_nsec = ms * 1000000L;
 
@@ -291,9 +263,11 @@ void gate_pump(struct gate_server *s, int ms)
 		}
 	}
 
-	if (!s->stopping && deadline_over(s->opener_check)) {
-		s->stopping = opener_doomed(s);
-		s->opener_check = deadline_in(OPENER_CHECK_MS);
+	if (!s->stopping && deadline_over(s->user_check)) {
+		s->stopping = getppid() != s->opener;
+		if (s->user && gate_user_doomed(s->user))
+			gate_abandon(s);
+		s->user_check = deadline_in(USER_CHECK_MS);
 	}
 }
 
@@ -334,13 +308,13 @@ static int detach(struct gate_server *s)
 	if (s->signals < 0)
 		return why_set(errno, "gate: signalfd: %m");
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	s->opener_check = deadline_in(0);
+	s->user_check = deadline_in(0);
 	return 0;
 }
 
 /*
- * Waits to be needed. Nothing else can happen to the server until then, and nothing
- * that the opener's death could wait for.
+ * Waits to be needed: false if that is not to be. Nothing else can happen to the
+ * server until then, and nothing that anybody's death could wait for.
  */
 static bool await_start(struct gate_server *s)
 {
@@ -349,8 +323,13 @@ static bool await_start(struct gate_server *s)
 		{ .fd = s->signals, .events = POLLIN },
 	};
 
-	return poll(fds, ARRAY_SIZE(fds), -1) > 0 && !fds[1].revents &&
-	       recv(s->sock, &s->message, sizeof(s->message), 0) == sizeof(s->message);
+	if (poll(fds, ARRAY_SIZE(fds), -1) < 0 || fds[1].revents ||
+	    recv(s->sock, &s->message, sizeof(s->message), 0) != sizeof(s->message))
+		return false;
+	if (s->message.request == GATE_START)
+		return true;
+	reply(s, s->message.number, 0);
+	return false;
 }
 
 static int make_ring(struct gate_server *s)
@@ -363,7 +342,6 @@ static int make_ring(struct gate_server *s)
 		return why_set(EOPNOTSUPP,
 			       "no io_uring with 128 byte SQEs (Linux 5.19, kernel.io_uring_disabled=0): %s",
 			       strerror(-err));
-	receive(s);
 	sqe = gate_sqe(s, EVENT_SIGNAL, 0);
 	sqe->opcode = IORING_OP_POLL_ADD;
 	sqe->fd = s->signals;
@@ -371,30 +349,39 @@ static int make_ring(struct gate_server *s)
 	return 0;
 }
 
-int gate_serve(int sock, pid_t opener, enum gate_mode mode)
+static int start(struct gate_server *s)
 {
-	struct gate_server s = {
-		.mode = mode,
-		.sock = sock,
-		.opener = opener,
-		.control = -1,
-		.queues = -1,
-	};
+	int err;
+
+	serve_user(s, &s->message);
+	err = make_ring(s);
+	if (!err && s->mode != GATE_COPY)
+		err = gate_zero_copy_open(s);
+	if (!err)
+		err = gate_add_device(s);
+	return err;
+}
+
+int gate_serve(int sock, pid_t opener)
+{
+	struct gate_server s = { .sock = sock, .opener = opener, .control = -1, .queues = -1 };
+	bool started = false;
 	int err;
 
 	err = detach(&s);
-	if (!err && !await_start(&s))
-		return 0;
-	if (!err)
-		err = make_ring(&s);
-	if (!err && mode != GATE_COPY)
-		err = gate_zero_copy_open(&s);
-	if (!err)
-		err = gate_add_device(&s);
-	reply(&s, 0, err);
-
-	while (!err && !s.stopping)
-		gate_pump(&s, OPENER_CHECK_MS);
+	while (await_start(&s)) {
+		if (!err && !started)
+			err = start(&s);
+		started = true;
+		reply(&s, s.message.number, err);
+		/* Whoever asks is told the same. */
+		if (err)
+			continue;
+		receive(&s);
+		while (!s.stopping)
+			gate_pump(&s, USER_CHECK_MS);
+		break;
+	}
 
 	err = gate_remove_device(&s);
 	if (s.closing)

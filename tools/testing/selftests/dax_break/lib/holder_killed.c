@@ -37,7 +37,7 @@ struct killed {
 
 static int start(struct killed *killed)
 {
-	int rc = gate_start(killed->gates[killed->started]);
+	int rc = gate_start(killed->gates[killed->started], GATE_FIXED);
 
 	if (!rc)
 		killed->started++;
@@ -64,7 +64,7 @@ static int killed_open(struct holder *holder)
 		return why_set(ENOMEM, "no memory for requests");
 	holder->priv = killed;
 	for (int i = 0; i < SERVERS && !rc; i++)
-		rc = gate_prepare(&killed->gates[i], GATE_FIXED);
+		rc = gate_prepare(&killed->gates[i]);
 	rc = rc ?: dio_thread.open(&killed->queue, SERVERS);
 	/* Tells whether there is zero copy at all. */
 	rc = rc ?: start(killed);

@@ -13,6 +13,7 @@
 
 #include "deadline.h"
 #include "filesystem.h"
+#include "gate.h"
 #include "pmem.h"
 #include "testbed.h"
 #include "why.h"
@@ -145,6 +146,7 @@ int testbed_setup(void)
 			       "no persistent memory to use: run it in a guest (run_tests.sh of dax_break)");
 	if (geteuid())
 		return why_set(EOPNOTSUPP, "namespaces and mounts need root");
+	gate_share();
 	/* Mounts of our own: nobody else sees them, and none outlives us. */
 	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return why_set(errno, "cannot make a mount namespace: %s", strerror(errno));
