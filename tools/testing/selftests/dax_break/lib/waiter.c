@@ -29,11 +29,10 @@ struct waiter_shared {
 	double took_ms;
 };
 
-/* A task at one moment, from /proc. */
+/* A task at one moment, from /proc/PID/stat. */
 struct task {
-	char state;			/* of /proc/PID/stat */
+	char state;
 	unsigned long ticks;		/* user + system CPU time */
-	unsigned long switches;		/* voluntary context switches */
 };
 
 static double now_ms(void)
@@ -113,11 +112,17 @@ static struct task read_task(pid_t pid)
 	if (field && sscanf(field, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
 			    &task.state, &utime, &stime) == 3)
 		task.ticks = utime + stime;
+	return task;
+}
+
+/* Voluntary context switches. */
+static unsigned long read_switches(pid_t pid)
+{
+	char buf[4096], *field;
+
 	read_proc(pid, "status", buf, sizeof(buf));
 	field = strstr(buf, "\nvoluntary_ctxt_switches:");
-	if (field)
-		task.switches = strtoul(strchr(field, ':') + 1, NULL, 10);
-	return task;
+	return field ? strtoul(strchr(field, ':') + 1, NULL, 10) : 0;
 }
 
 void waiter_start(struct waiter *waiter)
@@ -174,17 +179,20 @@ static enum waiter_state observe(struct waiter *waiter, enum until until)
 
 	for (;; deadline_pause()) {
 		struct task task = read_task(waiter->pid);
+		unsigned long switches = 0;
 		int in_break = 0;
 
-		if (task.state == 'S' || task.state == 'D')
+		if (task.state == 'S' || task.state == 'D') {
+			switches = read_switches(waiter->pid);
 			in_break = sleeps_in_break(waiter);
+		}
 		/* After the look, so that "asleep" is never said of a finished one. */
 		if (atomic_load(&waiter->shared->done))
 			return WAITER_DONE;
 		if (task.ticks - waiter->start_ticks >= spin)
 			return WAITER_SPINNING;
-		if (in_break < 0 && task.switches != dwell_switches) {
-			dwell_switches = task.switches;
+		if (in_break < 0 && switches != dwell_switches) {
+			dwell_switches = switches;
 			dwell = deadline_in(DWELL_MS);
 		} else if (in_break < 0 && deadline_over(dwell)) {
 			snprintf(waiter->where, sizeof(waiter->where),
@@ -192,9 +200,9 @@ static enum waiter_state observe(struct waiter *waiter, enum until until)
 			in_break = 1;
 		}
 		/* The same sleep before and after its stack was read? */
-		if (in_break > 0 && read_task(waiter->pid).switches == task.switches &&
-		    (until == ANY_SLEEP || task.switches != waiter->switches)) {
-			waiter->switches = task.switches;
+		if (in_break > 0 && read_switches(waiter->pid) == switches &&
+		    (until == ANY_SLEEP || switches != waiter->switches)) {
+			waiter->switches = switches;
 			if (until != NO_SLEEP)
 				return WAITER_BLOCKED;
 		}
