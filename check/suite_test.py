@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import re
 import subprocess
 import unittest
 from pathlib import Path
@@ -23,23 +24,31 @@ def run(*argv: str, **for_testing):
 
 class SuiteRuns(unittest.TestCase):
     def test_default_kernel(self):
-        """Every failure is a known bug; a known bug that does not show is reported only."""
+        """Every failure is a known bug; a known bug that does not show is reported only.
+
+        What is skipped on the newest kernel would be skipped on any: so only what
+        emulated memory and a distribution's kernel do not have.
+        """
         status, report = run()
         self.assertIn(status, (cli.PASSED, cli.FAILED))
         self.assertEqual([f"{c.test.name}: {c.why}" for c in report.new_failures()], [])
         self.assertEqual(report.results.problems, [])
-        self.assertTrue(report.results.with_status("passed"))
+        self.assertEqual([f"{c.test.name}: {c.why}" for c in report.results.with_status("skipped")
+                          if not re.search("write_zeroes|CONFIG_GUP_TEST", c.why)], [])
 
     def test_kernel_that_does_not_wait(self):
-        """6.12 forgets pins of files that nobody maps: each such case must fail, no other."""
+        """6.12 forgets pins of files that nobody maps, or that are deleted: P1 must tell."""
         status, report = run("--kernel", "debian:6.12")
         self.assertEqual(status, cli.FAILED)
-        failed = report.results.with_status("failed")
-        self.assertEqual([c.test.name for c in failed],
-                         [n for n in report.results.cases if n.endswith(".unmapped")])
-        for case in failed:
-            self.assertRegex(case.why, r"P1 broken: \w+ returned 0 .* with page 1 pinned by")
-        self.assertEqual(report.new_failures(), [])
+        self.assertEqual([f"{c.test.name}: {c.why}" for c in report.new_failures()], [])
+        for name, case in report.results.cases.items():
+            if re.match(r"mapped\..*\.by_nobody|(waits|pages)\.[a-z0-9]+_(unlink|umount)", name) \
+                    and case.status != "skipped":
+                self.assertEqual(case.status, "failed", name)
+                self.assertRegex(case.why, r"P1 broken: \w+ returned 0 .* with pages? [\d,]+ pinned")
+        passed = [c.test.name for c in report.results.with_status("passed")]
+        self.assertIn("waits.ext4_punch_vmsplice.two_pins_one_by_one", passed)
+        self.assertIn("waits.xfs_truncate_dio_read.two_pins_one_by_one", passed)
 
     def test_oracles_can_fail(self):
         directory = cli.BUILD / "oracles"

@@ -67,7 +67,7 @@ EXIT STATUS
 EXAMPLES
     ./run_tests.sh
     ./run_tests.sh --kernel ~/linux --fs xfs
-    ./run_tests.sh --kernel debian:6.12 'waits.*.unmapped'
+    ./run_tests.sh --kernel debian:6.12 'mapped.*.by_nobody'
 """
 
 
