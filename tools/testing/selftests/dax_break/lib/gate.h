@@ -42,6 +42,8 @@ enum gate_mode {
 	 * to one, by READ_FIXED or WRITE_FIXED.
 	 */
 	GATE_FIXED,
+	/* The same, to be ended by gate_kill(). */
+	GATE_FIXED_KILL,
 	/* The same, with the request completed: only the buffer keeps it from ending. */
 	GATE_FIXED_COMMIT,
 	/* The same, with the buffer cloned into a second ring and gone from the first. */
@@ -104,9 +106,9 @@ unsigned char gate_pattern(unsigned int slot);
 int gate_release(struct gate *gate, unsigned int slot);
 
 /*
- * Kills the server, in mode GATE_COPY or GATE_FIXED and not a shared one, with SIGKILL.
- * What it holds fails with EIO once the kernel has torn its rings down. Only
- * gate_close() is left then, and nobody else removes the dead device: call it soon.
+ * Kills the server, in mode GATE_FIXED_KILL and not a shared one, with SIGKILL. What
+ * it holds fails with EIO once the kernel has torn its rings down. Only gate_close()
+ * is left then, and nobody else removes the dead device: call it soon.
  */
 int gate_kill(struct gate *gate);
 

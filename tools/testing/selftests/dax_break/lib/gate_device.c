@@ -101,6 +101,13 @@ static int create(struct gate_server *s)
 	if (s->mode != GATE_COPY && !(s->info.flags & UBLK_F_SUPPORT_ZERO_COPY))
 		return why_set(EOPNOTSUPP,
 			       "no ublk zero copy: needs UBLK_F_SUPPORT_ZERO_COPY, Linux 6.15");
+	/*
+	 * Before c5c5eb24ed61 the driver ends the requests of a killed server first, and
+	 * oopses when the ring drops them. Nothing tells but a flag of about that age.
+	 */
+	if (s->mode == GATE_FIXED_KILL && !(s->info.flags & UBLK_F_BUF_REG_OFF_DAEMON))
+		return why_set(EOPNOTSUPP,
+			       "killing a ublk server with fixed buffers crashes old kernels: needs c5c5eb24ed61 and UBLK_F_BUF_REG_OFF_DAEMON");
 	snprintf(s->queues_path, sizeof(s->queues_path), "/dev/ublkc%u", s->info.dev_id);
 
 	s->params = (struct ublk_params){

@@ -82,14 +82,14 @@ struct gate_tag {
 	char *buffer;		/* gate_slot_bytes() */
 	unsigned int slot;	/* that the request is for */
 	unsigned long arrival;	/* orders the requests of one slot */
-	struct io_uring *ring;	/* that has its pages as a fixed buffer, or NULL */
+	struct io_uring *ring;	/* that has its pages as a fixed buffer, or NULL; */
+				/* of zero_copy, or a clone's, of this tag alone */
 	bool committed;		/* completed while held: that buffer keeps it from ending */
 };
 
-/* Rings for what is done at once, apart from the one on which things happen. */
+/* With a ring for what is done at once, apart from the one on which things happen. */
 struct gate_zero_copy {
 	struct io_uring ring;	/* the fixed buffer of a tag has the tag's index */
-	struct io_uring clone;
 	int file;		/* that data comes from and goes to */
 	__u64 number;		/* of the last operation */
 };
@@ -186,6 +186,9 @@ static inline unsigned int gate_opcode(const struct gate_server *s, unsigned int
 }
 
 /* Numbers that <linux/ublk_cmd.h> did not have from the start (6.0). */
+#ifndef UBLK_F_BUF_REG_OFF_DAEMON
+#define UBLK_F_BUF_REG_OFF_DAEMON	0x4000ULL
+#endif
 #ifndef UBLK_U_CMD_ADD_DEV
 #define UBLK_U_CMD_ADD_DEV	_IOWR('u', UBLK_CMD_ADD_DEV, struct ublksrv_ctrl_cmd)
 #define UBLK_U_CMD_DEL_DEV	_IOWR('u', UBLK_CMD_DEL_DEV, struct ublksrv_ctrl_cmd)

@@ -8,12 +8,14 @@
  * pages but to the request: it does not end before the last table drops them
  * (drivers/block/ublk_drv.c: ublk_io_release()), completed or not.
  *
- * Caveat: do not kill a server that has completed a request while its pages are in
- * a table. The kernel cannot cancel the new FETCH of that tag before the request
- * ends, and frees the table only after all is cancelled (ublk_cancel_cmd()).
+ * The table is that of a ring apart, not of the one that serves the device. A tag
+ * whose request has not ended has a FETCH that cannot be cancelled (ublk_cancel_cmd()),
+ * and a ring that is torn down cancels first and empties its table last: with both on
+ * one ring, a server killed in that state might never let go.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -22,9 +24,8 @@
 #include "gate_internal.h"
 #include "why.h"
 
-/* Linux 6.12 and 6.13, both before ublk's zero copy; liburing 2.3 has neither. */
+/* Linux 6.12; the offsets 6.13; ublk's zero copy 6.15. liburing 2.3 has none of it. */
 #define REGISTER_CLONE_BUFFERS	30
-#define REGISTER_DST_REPLACE	0x2
 
 struct clone_buffers {
 	__u32 src_fd;
@@ -44,18 +45,13 @@ int gate_zero_copy_open(struct gate_server *s)
 	if (z->file < 0)
 		return why_set(errno, "gate: memfd_create: %m");
 	err = io_uring_queue_init(1, &z->ring, 0);
-	if (!err)
-		err = io_uring_queue_init(1, &z->clone, 0);
 	if (err)
 		return why_set(-err, "gate: no second ring: %s", strerror(-err));
 	err = io_uring_register_buffers_sparse(&z->ring, GATE_TAGS);
 	return err ? why_set(-err, "gate: no buffer table: %s", strerror(-err)) : 0;
 }
 
-/*
- * The ring's only SQE, empty; NULL if it could not be submitted the last time: not a
- * reason to abort(), see above.
- */
+/* The ring's only SQE, empty; NULL if it could not be submitted the last time. */
 static struct io_uring_sqe *only_sqe(struct io_uring *ring)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
@@ -124,10 +120,15 @@ static int enter(struct gate_server *s, struct gate_tag *t)
 	return 0;
 }
 
-/*
- * By ublk's own command, or by io_uring's: for the clone, and for a completed
- * request, for which 6.16 refuses ublk's (-EBUSY).
- */
+static int drop_clone(struct io_uring *ring)
+{
+	int err = io_uring_unregister_buffers(ring);
+
+	io_uring_queue_exit(ring);
+	free(ring);
+	return err ? failed(err, "IORING_UNREGISTER_BUFFERS") : 0;
+}
+
 int gate_zero_copy_drop(struct gate_server *s, struct gate_tag *t)
 {
 	struct io_uring *ring = t->ring;
@@ -137,32 +138,46 @@ int gate_zero_copy_drop(struct gate_server *s, struct gate_tag *t)
 	t->ring = NULL;
 	if (!ring)
 		return 0;
-	if (ring == &s->zero_copy.ring && !t->committed) {
+	if (ring != &s->zero_copy.ring)
+		return drop_clone(ring);
+	if (!t->committed) {
 		err = command(s, t, UBLK_U_IO_UNREGISTER_IO_BUF);
 		return err ? failed(err, "UBLK_U_IO_UNREGISTER_IO_BUF") : 0;
 	}
+	/* Linux 6.16 refuses UNREGISTER_IO_BUF then (-EBUSY). */
 	err = io_uring_register_buffers_update_tag(ring, t - s->tags, &none, NULL, 1);
 	return err < 0 ? failed(err, "IORING_REGISTER_BUFFERS_UPDATE") : 0;
 }
 
-/* From table to table, as one might hand requests to another process. */
-static int clone_only(struct gate_server *s, struct gate_tag *t)
+/*
+ * From the ring's table to that of a ring of its own, as one might hand requests to
+ * somebody else. Not all into one: Linux 6.16 then loses some (IORING_REGISTER_DST_REPLACE).
+ */
+static int move_to_clone(struct gate_server *s, struct gate_tag *t)
 {
-	struct gate_zero_copy *z = &s->zero_copy;
 	struct clone_buffers arg = {
-		.src_fd = z->ring.ring_fd,
-		.flags = REGISTER_DST_REPLACE,	/* leaves what is not in the range */
+		.src_fd = s->zero_copy.ring.ring_fd,
 		.src_off = t - s->tags,
-		.dst_off = t - s->tags,
 		.nr = 1,
 	};
+	struct io_uring *ring = malloc(sizeof(*ring));
 	int err;
 
-	err = io_uring_register(z->clone.ring_fd, REGISTER_CLONE_BUFFERS, &arg, 1);
-	if (err)
+	if (!ring)
+		return why_set(ENOMEM, "gate: no memory for a ring");
+	err = io_uring_queue_init(1, ring, 0);
+	if (err) {
+		free(ring);
+		return failed(err, "io_uring_setup");
+	}
+	err = io_uring_register(ring->ring_fd, REGISTER_CLONE_BUFFERS, &arg, 1);
+	if (err) {
+		io_uring_queue_exit(ring);
+		free(ring);
 		return failed(err, "IORING_REGISTER_CLONE_BUFFERS");
+	}
 	err = gate_zero_copy_drop(s, t);
-	t->ring = &z->clone;
+	t->ring = ring;
 	return err;
 }
 
@@ -198,8 +213,8 @@ int gate_zero_copy_hold(struct gate_server *s, struct gate_tag *t)
 	int err = enter(s, t);
 
 	if (!err && s->mode == GATE_FIXED_CLONE)
-		err = clone_only(s, t);
-	if (err || s->mode == GATE_FIXED)
+		err = move_to_clone(s, t);
+	if (err || s->mode == GATE_FIXED || s->mode == GATE_FIXED_KILL)
 		return err;
 	gate_commit(s, t, t->request->nr_sectors << SECTOR_SHIFT);
 	t->state = TAG_HELD;
@@ -212,6 +227,7 @@ int gate_zero_copy_move(struct gate_server *s, struct gate_tag *t, size_t bytes)
 	bool read = ublksrv_get_op(t->request) == UBLK_IO_OP_READ;
 	struct gate_zero_copy *z = &s->zero_copy;
 	struct io_uring_sqe *sqe;
+	unsigned int index;
 	int n;
 
 	if (!t->ring) {
@@ -222,14 +238,15 @@ int gate_zero_copy_move(struct gate_server *s, struct gate_tag *t, size_t bytes)
 	if (read && pwrite(z->file, t->buffer, bytes, 0) != (ssize_t)bytes)
 		return why_set(EIO, "gate: cannot write to a memfd: %m");
 
+	index = t->ring == &z->ring ? t - s->tags : 0;
 	/* Addresses are offsets into the buffer. */
 	sqe = only_sqe(t->ring);
 	if (!sqe)
 		return why_set(EBUSY, "gate: the ring is full");
 	if (read)
-		io_uring_prep_read_fixed(sqe, z->file, NULL, bytes, 0, t - s->tags);
+		io_uring_prep_read_fixed(sqe, z->file, NULL, bytes, 0, index);
 	else
-		io_uring_prep_write_fixed(sqe, z->file, NULL, bytes, 0, t - s->tags);
+		io_uring_prep_write_fixed(sqe, z->file, NULL, bytes, 0, index);
 	n = run(z, t->ring, sqe);
 	if (n == (int)bytes)
 		return 0;

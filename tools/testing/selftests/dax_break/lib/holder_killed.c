@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A ublk server that is killed: it has the page as a fixed buffer (gate.h:
- * GATE_FIXED), of an O_DIRECT read, and SIGKILL is what ends that. The exit of the
+ * GATE_FIXED_KILL), of an O_DIRECT read, and SIGKILL is what ends that. The exit of the
  * ring empties its buffer table (io_uring/io_uring.c: io_ring_ctx_free()), the driver
  * waits for that before it fails the request (drivers/block/ublk_drv.c:
  * ublk_ch_release_work_fn()), and only then the submitter's pin goes.
@@ -37,7 +37,7 @@ struct killed {
 
 static int start(struct killed *killed)
 {
-	int rc = gate_start(killed->gates[killed->started], GATE_FIXED);
+	int rc = gate_start(killed->gates[killed->started], GATE_FIXED_KILL);
 
 	if (!rc)
 		killed->started++;
