@@ -32,49 +32,6 @@ FIXTURE_VARIANT(longterm) {
 	const char *fs, *request;
 };
 
-FIXTURE_VARIANT_ADD(longterm, ext4_fixed_buffer) { "ext4", "fixed_buffer" };
-FIXTURE_VARIANT_ADD(longterm, ext4_fixed_buffers_last) { "ext4", "fixed_buffers_last" };
-FIXTURE_VARIANT_ADD(longterm, ext4_fixed_buffers_first) { "ext4", "fixed_buffers_first" };
-FIXTURE_VARIANT_ADD(longterm, ext4_fixed_buffers_tagged) { "ext4", "fixed_buffers_tagged" };
-FIXTURE_VARIANT_ADD(longterm, ext4_fixed_buffer_update) { "ext4", "fixed_buffer_update" };
-FIXTURE_VARIANT_ADD(longterm, ext4_ring_memory) { "ext4", "ring_memory" };
-FIXTURE_VARIANT_ADD(longterm, ext4_sqe_memory) { "ext4", "sqe_memory" };
-FIXTURE_VARIANT_ADD(longterm, ext4_resized_ring_memory) { "ext4", "resized_ring_memory" };
-FIXTURE_VARIANT_ADD(longterm, ext4_resized_sqe_memory) { "ext4", "resized_sqe_memory" };
-FIXTURE_VARIANT_ADD(longterm, ext4_buffer_ring) { "ext4", "buffer_ring" };
-FIXTURE_VARIANT_ADD(longterm, ext4_memory_region) { "ext4", "memory_region" };
-FIXTURE_VARIANT_ADD(longterm, ext4_zcrx_area) { "ext4", "zcrx_area" };
-FIXTURE_VARIANT_ADD(longterm, ext4_zcrx_refill_ring) { "ext4", "zcrx_refill_ring" };
-FIXTURE_VARIANT_ADD(longterm, ext4_zcrx_another_area) { "ext4", "zcrx_another_area" };
-FIXTURE_VARIANT_ADD(longterm, ext4_xdp_umem) { "ext4", "xdp_umem" };
-FIXTURE_VARIANT_ADD(longterm, ext4_ublk_memory) { "ext4", "ublk_memory" };
-FIXTURE_VARIANT_ADD(longterm, ext4_ublk_memory_read_only) { "ext4", "ublk_memory_read_only" };
-FIXTURE_VARIANT_ADD(longterm, ext4_gup_test_read) { "ext4", "gup_test_read" };
-FIXTURE_VARIANT_ADD(longterm, ext4_gup_test_read_fast) { "ext4", "gup_test_read_fast" };
-FIXTURE_VARIANT_ADD(longterm, ext4_gup_test_write) { "ext4", "gup_test_write" };
-FIXTURE_VARIANT_ADD(longterm, ext4_gup_test_write_fast) { "ext4", "gup_test_write_fast" };
-FIXTURE_VARIANT_ADD(longterm, xfs_fixed_buffer) { "xfs", "fixed_buffer" };
-FIXTURE_VARIANT_ADD(longterm, xfs_fixed_buffers_last) { "xfs", "fixed_buffers_last" };
-FIXTURE_VARIANT_ADD(longterm, xfs_fixed_buffers_first) { "xfs", "fixed_buffers_first" };
-FIXTURE_VARIANT_ADD(longterm, xfs_fixed_buffers_tagged) { "xfs", "fixed_buffers_tagged" };
-FIXTURE_VARIANT_ADD(longterm, xfs_fixed_buffer_update) { "xfs", "fixed_buffer_update" };
-FIXTURE_VARIANT_ADD(longterm, xfs_ring_memory) { "xfs", "ring_memory" };
-FIXTURE_VARIANT_ADD(longterm, xfs_sqe_memory) { "xfs", "sqe_memory" };
-FIXTURE_VARIANT_ADD(longterm, xfs_resized_ring_memory) { "xfs", "resized_ring_memory" };
-FIXTURE_VARIANT_ADD(longterm, xfs_resized_sqe_memory) { "xfs", "resized_sqe_memory" };
-FIXTURE_VARIANT_ADD(longterm, xfs_buffer_ring) { "xfs", "buffer_ring" };
-FIXTURE_VARIANT_ADD(longterm, xfs_memory_region) { "xfs", "memory_region" };
-FIXTURE_VARIANT_ADD(longterm, xfs_zcrx_area) { "xfs", "zcrx_area" };
-FIXTURE_VARIANT_ADD(longterm, xfs_zcrx_refill_ring) { "xfs", "zcrx_refill_ring" };
-FIXTURE_VARIANT_ADD(longterm, xfs_zcrx_another_area) { "xfs", "zcrx_another_area" };
-FIXTURE_VARIANT_ADD(longterm, xfs_xdp_umem) { "xfs", "xdp_umem" };
-FIXTURE_VARIANT_ADD(longterm, xfs_ublk_memory) { "xfs", "ublk_memory" };
-FIXTURE_VARIANT_ADD(longterm, xfs_ublk_memory_read_only) { "xfs", "ublk_memory_read_only" };
-FIXTURE_VARIANT_ADD(longterm, xfs_gup_test_read) { "xfs", "gup_test_read" };
-FIXTURE_VARIANT_ADD(longterm, xfs_gup_test_read_fast) { "xfs", "gup_test_read_fast" };
-FIXTURE_VARIANT_ADD(longterm, xfs_gup_test_write) { "xfs", "gup_test_write" };
-FIXTURE_VARIANT_ADD(longterm, xfs_gup_test_write_fast) { "xfs", "gup_test_write_fast" };
-
 FIXTURE_SETUP(longterm)
 {
 	const struct trial_spec spec = {
@@ -102,7 +59,7 @@ FIXTURE_TEARDOWN(longterm)
 #define ASSERT_FILE_IS_FREE(_trial) do { \
 	struct trial *__free = (_trial); \
 \
-	waiter_start(&__free->waiter); \
+	trial_start(__free); \
 	ASSERT_EQ(WAITER_DONE, waiter_observe(&__free->waiter)) { \
 		TH_LOG("P7 broken: %s", trial_describe(__free)); \
 	} \
@@ -272,5 +229,12 @@ TEST_F(longterm, before_anonymous)
 
 int main(int argc, char **argv)
 {
+	for (const struct filesystem *fs = filesystems; fs->name; fs++)
+		for (size_t i = 0; longterm_tables[i]; i++)
+			for (const struct longterm_request *r = longterm_tables[i]; r->name; r++) {
+				const FIXTURE_VARIANT(longterm) data = { fs->name, r->name };
+
+				VARIANT_ADD(longterm, data, "%s_%s", fs->name, r->name);
+			}
 	return dax_break_main(argc, argv);
 }

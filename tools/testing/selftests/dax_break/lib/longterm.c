@@ -15,13 +15,14 @@
 #include "longterm.h"
 #include "why.h"
 
-static const struct longterm_request * const tables[] = {
+const struct longterm_request *const longterm_tables[] = {
 	longterm_uring_buffers,
 	longterm_uring_regions,
 	longterm_zcrx,
 	longterm_xdp,
 	longterm_ublk,
 	longterm_gup_test,
+	NULL
 };
 
 /* Of the memory asked for. */
@@ -29,8 +30,8 @@ static const struct longterm_request * const tables[] = {
 
 static const struct longterm_request *find(const char *name)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(tables); i++)
-		for (const struct longterm_request *r = tables[i]; r->name; r++)
+	for (size_t i = 0; longterm_tables[i]; i++)
+		for (const struct longterm_request *r = longterm_tables[i]; r->name; r++)
 			if (!strcmp(r->name, name))
 				return r;
 	return NULL;

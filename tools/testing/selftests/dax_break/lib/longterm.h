@@ -77,7 +77,9 @@ void longterm_close(struct longterm *longterm);
 /* A close() of nothing but longterm->fd. */
 void longterm_close_fd(struct longterm *longterm);
 
-/* Tables of the mechanisms; each ends with a NULL name. */
+/* The table: those of the mechanisms, each of which ends with a NULL name; then NULL. */
+extern const struct longterm_request *const longterm_tables[];
+
 extern const struct longterm_request longterm_uring_buffers[];
 extern const struct longterm_request longterm_uring_regions[];
 extern const struct longterm_request longterm_zcrx[];
