@@ -4,7 +4,7 @@
  * refused with a clean errno, and leave nothing behind.
  *
  * Each case makes one of the requests of lib/longterm.h, which all end in a
- * FOLL_LONGTERM pin, for a mapping of a file of four pages, after it was granted the
+ * FOLL_LONGTERM pin, for a mapping of a file of four pages, once it was granted the
  * same for anonymous memory. Seen must be: the errno of a refusal; anonymous memory
  * that was part of the request neither pinned nor charged for any more; and an
  * operation on the pages of the file that does not find a single one busy.

@@ -15,6 +15,7 @@
 
 /* A PMD of more bytes (64 KiB pages: 512 MiB) does not fit into our filesystems. */
 #define PMD_MAX_BYTES	(16UL << 20)
+#define WRITE_PAGES	32
 
 const struct dax_mapping dax_mappings[] = {
 	{ "shared", PROT_READ | PROT_WRITE, MAP_SHARED },
@@ -24,34 +25,46 @@ const struct dax_mapping dax_mappings[] = {
 	{ .name = NULL },
 };
 
-/* Writes the tags of pages [first, first + count). */
-static int write_tags(struct dax_file *file, ino_t tag, unsigned int first, unsigned int count)
+/* Writes the tags of pages [first, first + count), with @buf for WRITE_PAGES of them. */
+static int write_tags(struct dax_file *file, ino_t tag, __u64 *buf, unsigned int first,
+		      unsigned int count)
 {
-	size_t words = file->page_size / sizeof(__u64);
+	size_t words = file->page_size / sizeof(*buf);
 	off_t start = first * file->page_size;
-	size_t len = count * file->page_size;
-	__u64 *buf;
-	ssize_t n;
+	ssize_t len = count * file->page_size;
 
-	if (!count)
-		return 0;
-	if (start + (off_t)len > file->size)
-		len = file->size - start;
-	buf = malloc(count * file->page_size);
-	if (!buf)
-		return why_set(ENOMEM, "no memory for %u pages", count);
-	for (unsigned int page = 0; page < count; page++) {
-		__u64 word = (__u64)tag << 32 | 0xda000000 | (first + page);
+	for (unsigned int i = 0; i < count; i++) {
+		__u64 word = (__u64)tag << 32 | 0xda000000 | (first + i);
 
-		file->content[first + page] = word;
-		for (size_t i = 0; i < words; i++)
-			buf[page * words + i] = word;
+		file->content[first + i] = word;
+		for (size_t j = 0; j < words; j++)
+			buf[i * words + j] = word;
 	}
-	n = pwrite(file->fd, buf, len, start);
-	free(buf);
-	if (n != (ssize_t)len)
+	if (start + len > file->size)
+		len = file->size - start;
+	if (pwrite(file->fd, buf, len, start) != len)
 		return why_set(errno, "cannot write %s: %s", file->path, strerror(errno));
 	return 0;
+}
+
+/* All but the hole. */
+static int write_content(struct dax_file *file, const struct dax_file_spec *spec)
+{
+	unsigned int hole = spec->hole_pages ? spec->hole : file->pages;
+	__u64 *buf = malloc(WRITE_PAGES * file->page_size);
+	int rc = buf ? 0 : why_set(ENOMEM, "no memory for a buffer");
+	unsigned int count;
+
+	for (unsigned int page = 0; !rc && page < file->pages; page += count) {
+		unsigned int end = page < hole ? hole : file->pages;
+
+		if (page == hole)
+			page += spec->hole_pages;
+		count = end - page < WRITE_PAGES ? end - page : WRITE_PAGES;
+		rc = write_tags(file, spec->tag ?: file->ino, buf, page, count);
+	}
+	free(buf);
+	return rc;
 }
 
 bool dax_file_is_dax(const struct dax_file *file)
@@ -64,26 +77,25 @@ bool dax_file_is_dax(const struct dax_file *file)
 
 static int fill(struct dax_file *file, const struct dax_file_spec *spec)
 {
-	unsigned int behind = spec->hole + spec->hole_pages;
-	ino_t tag = spec->tag;
+	unsigned int in_front = spec->hole_pages ? spec->hole : file->pages;
 	struct stat st;
 
-	file->content = calloc(file->pages, sizeof(*file->content));
-	if (!file->content)
-		return why_set(ENOMEM, "no memory for %u pages", file->pages);
-	if (fstat(file->fd, &st) || ftruncate(file->fd, file->size))
+	if (fstat(file->fd, &st))
 		return why_set(errno, "cannot stat %s: %s", file->path, strerror(errno));
 	if (dax_file_is_dax(file) == spec->plain)
 		return why_set(EINVAL, "%s is %s", file->path,
 			       spec->plain ? "a DAX file" : "not a DAX file");
 	file->ino = st.st_ino;
+	file->content = calloc(file->pages, sizeof(*file->content));
+	if (!file->content)
+		return why_set(ENOMEM, "no memory for %u pages", file->pages);
+	if (spec->hole_pages && ftruncate(file->fd, file->size))
+		return why_set(errno, "cannot extend %s: %s", file->path, strerror(errno));
 	/* Before the data, for extents in one piece. Not for all: it takes time. */
-	if (dax_file_pmd_pages() && spec->hole >= dax_file_pmd_pages() &&
-	    fallocate(file->fd, 0, 0, spec->hole * file->page_size))
+	if (dax_file_pmd_pages() && in_front >= dax_file_pmd_pages() &&
+	    fallocate(file->fd, FALLOC_FL_KEEP_SIZE, 0, in_front * file->page_size))
 		return why_set(errno, "cannot allocate %s: %s", file->path, strerror(errno));
-	tag = tag ?: file->ino;
-	return write_tags(file, tag, 0, spec->hole_pages ? spec->hole : file->pages) ?:
-	       (spec->hole_pages ? write_tags(file, tag, behind, file->pages - behind) : 0);
+	return write_content(file, spec);
 }
 
 int dax_file_create(struct dax_file *file, const struct dax_file_spec *spec)

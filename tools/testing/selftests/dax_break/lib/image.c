@@ -13,46 +13,38 @@
 #include "image.h"
 #include "why.h"
 
-#define CHUNK		(256 * 1024)
+#define CHUNK_PAGES	32
 #define EXTENTS		64
 
-static size_t pages_of(const struct image *image, off_t bytes)
+/* The page that byte @at is in, and the first one behind a range that ends at @end. */
+static size_t page_of(const struct image *image, off_t at)
 {
-	return (bytes + image->page_size - 1) / image->page_size;
+	return at / image->page_size;
+}
+
+static size_t page_behind(const struct image *image, off_t end)
+{
+	return (end + image->page_size - 1) / image->page_size;
 }
 
 int image_of(struct image *image, const struct dax_file *file, off_t more)
 {
-	size_t words = file->page_size / sizeof(__u64);
-
-	*image = (struct image){
-		.size = file->size,
-		.page_size = file->page_size,
-		.room = (off_t)file->pages * file->page_size + more,
-	};
-	image->data = calloc(1, image->room);
-	image->backing = calloc(pages_of(image, image->room), sizeof(*image->backing));
-	if (!image->data || !image->backing) {
-		image_free(image);
+	*image = (struct image){ .size = file->size, .page_size = file->page_size };
+	image->pages = calloc(file->pages + page_behind(image, more), sizeof(*image->pages));
+	if (!image->pages)
 		return why_set(ENOMEM, "no memory for an image of %s", file->path);
-	}
 	for (unsigned int page = 0; page < file->pages; page++) {
-		__u64 *word = (__u64 *)(image->data + page * file->page_size);
-
 		/* Neither a tag nor what a device writes is 0. */
-		image->backing[page] = file->content[page] ? IMAGE_DATA : IMAGE_HOLE;
-		for (size_t i = 0; file->content[page] && i < words; i++)
-			word[i] = file->content[page];
+		image->pages[page].backing = file->content[page] ? IMAGE_DATA : IMAGE_HOLE;
+		image->pages[page].word = file->content[page];
 	}
 	return 0;
 }
 
 void image_free(struct image *image)
 {
-	free(image->data);
-	free(image->backing);
-	image->data = NULL;
-	image->backing = NULL;
+	free(image->pages);
+	image->pages = NULL;
 }
 
 void image_cut(struct image *image, off_t start)
@@ -60,127 +52,130 @@ void image_cut(struct image *image, off_t start)
 	image->size = start;
 }
 
-/*
- * The pages that lie in the range as a whole: *@first, and the one behind the last.
- * What lies behind the end of the image is not missed.
- */
-static size_t whole_pages(const struct image *image, off_t start, off_t len, size_t *first)
-{
-	*first = pages_of(image, start);
-	return start + len < image->size ? (start + len) / image->page_size :
-					   pages_of(image, image->size);
-}
-
 void image_zero(struct image *image, off_t start, off_t len, enum image_backing backing)
 {
-	size_t page, end;
+	off_t end = start + len, page_size = image->page_size;
 
-	memset(image->data + start, 0, len);
-	if (start + len > image->size)
-		image->size = start + len;
-	end = whole_pages(image, start, len, &page);
-	for (; page < end; page++)
-		image->backing[page] = backing;
-	/* To zero the rest of the file is to take the block or not: both are done. */
-	if (start + len == image->size && len && image->size % image->page_size)
-		image->backing[page - 1] = IMAGE_ANY;
+	if (end > image->size)
+		image->size = end;
+	for (size_t i = page_of(image, start); i < page_behind(image, end); i++) {
+		struct image_page *page = &image->pages[i];
+		off_t base = i * page_size;
+		off_t from = start > base ? start - base : 0;
+		off_t to = end - base < page_size ? end - base : page_size;
+
+		if (!from && to == page_size) {
+			*page = (struct image_page){ .backing = backing };
+			continue;
+		}
+		page->zero_from = from;
+		page->zero_to = to;
+		/* To zero all of the last page is to take the block or not: both are done. */
+		if (!from && end == image->size)
+			page->backing = IMAGE_ANY;
+	}
 }
 
 void image_remove(struct image *image, off_t start, off_t len)
 {
-	size_t first = start / image->page_size, count = len / image->page_size;
-	size_t pages = pages_of(image, image->size);
+	size_t first = page_of(image, start), behind = page_of(image, start + len);
 
-	memmove(image->data + start, image->data + start + len, image->size - start - len);
-	memmove(image->backing + first, image->backing + first + count,
-		(pages - first - count) * sizeof(*image->backing));
+	memmove(&image->pages[first], &image->pages[behind],
+		(page_behind(image, image->size) - behind) * sizeof(*image->pages));
 	image->size -= len;
 }
 
 void image_insert(struct image *image, off_t start, off_t len)
 {
-	size_t first = start / image->page_size, count = len / image->page_size;
-	size_t pages = pages_of(image, image->size);
+	size_t first = page_of(image, start), behind = page_of(image, start + len);
 
-	memmove(image->data + start + len, image->data + start, image->size - start);
-	memmove(image->backing + first + count, image->backing + first,
-		(pages - first) * sizeof(*image->backing));
+	memmove(&image->pages[behind], &image->pages[first],
+		(page_behind(image, image->size) - first) * sizeof(*image->pages));
 	image->size += len;
 	image_zero(image, start, len, IMAGE_HOLE);
 }
 
 void image_allocate(struct image *image, off_t start, off_t len)
 {
-	size_t page, end = whole_pages(image, start, len, &page);
-
-	for (; page < end; page++)
-		if (image->backing[page] == IMAGE_HOLE)
-			image->backing[page] = IMAGE_ANY;
+	for (size_t i = page_of(image, start); i < page_behind(image, start + len); i++)
+		if (image->pages[i].backing == IMAGE_HOLE)
+			image->pages[i].backing = IMAGE_ANY;
 }
 
 void image_share(struct image *to, struct image *from, off_t start, off_t len)
 {
-	size_t page, end = whole_pages(from, start, len, &page);
-
-	memcpy(to->data + start, from->data + start, len);
-	for (; page < end; page++) {
-		if (from->backing[page] == IMAGE_DATA)
-			from->backing[page] = IMAGE_SHARED;
-		to->backing[page] = from->backing[page];
+	for (size_t i = page_of(from, start); i < page_behind(from, start + len); i++) {
+		if (from->pages[i].backing == IMAGE_DATA)
+			from->pages[i].backing = IMAGE_SHARED;
+		to->pages[i] = from->pages[i];
 	}
 }
 
 void image_swap(struct image *a, struct image *b, off_t start, off_t len)
 {
-	size_t page, end = whole_pages(a, start, len, &page);
+	for (size_t i = page_of(a, start); i < page_behind(a, start + len); i++) {
+		struct image_page page = a->pages[i];
 
-	for (off_t i = start; i < start + len; i++) {
-		char byte = a->data[i];
-
-		a->data[i] = b->data[i];
-		b->data[i] = byte;
-	}
-	for (; page < end; page++) {
-		enum image_backing backing = a->backing[page];
-
-		a->backing[page] = b->backing[page];
-		b->backing[page] = backing;
+		a->pages[i] = b->pages[i];
+		b->pages[i] = page;
 	}
 }
 
+bool image_equal(const struct image *a, const struct image *b, off_t start, off_t len)
+{
+	for (size_t i = page_of(a, start); i < page_behind(a, start + len); i++)
+		if (a->pages[i].word != b->pages[i].word)
+			return false;
+	return true;
+}
+
+/* Page @i as read, of which @len bytes are in the file. */
+static int compare_page(const struct image *image, size_t i, const __u64 *words, size_t len,
+			const char *name)
+{
+	const struct image_page *page = &image->pages[i];
+
+	for (size_t at = 0; at + sizeof(*words) <= len; at += sizeof(*words)) {
+		bool zero = at >= page->zero_from && at < page->zero_to;
+		__u64 should = zero ? 0 : page->word, is = words[at / sizeof(*words)];
+
+		if (is != should)
+			return why_set(EIO, "page %zu of %s holds %#llx at byte %zu, not %#llx", i,
+				       name, (unsigned long long)is, at,
+				       (unsigned long long)should);
+	}
+	return 0;
+}
+
+/* Holes need not be read: SEEK_HOLE tells that they are. */
 static int compare_data(const struct image *image, int fd, const char *name)
 {
-	char *buf = malloc(CHUNK);
-	off_t at = 0;
+	size_t pages = page_behind(image, image->size), page_size = image->page_size;
+	char *buf = malloc(CHUNK_PAGES * page_size);
+	int rc = buf ? 0 : why_set(ENOMEM, "no memory to read %s", name);
 
-	while (buf && at < image->size) {
-		ssize_t n = pread(fd, buf, CHUNK, at);
+	for (size_t i = 0, count; !rc && i < pages; i += count) {
+		ssize_t n;
 
-		if (n <= 0)
-			break;
-		if (n > image->size - at)
-			n = image->size - at;
-		if (memcmp(buf, image->data + at, n)) {
-			ssize_t i = 0;
-			__u64 is, should;
-
-			while (buf[i] == image->data[at + i])
-				i++;
-			i -= i % sizeof(is);
-			memcpy(&is, buf + i, sizeof(is));
-			memcpy(&should, image->data + at + i, sizeof(should));
-			why_set(EIO, "page %lld of %s holds %#llx at byte %lld, not %#llx",
-				(long long)((at + i) / image->page_size), name,
-				(unsigned long long)is,
-				(long long)((at + i) % image->page_size),
-				(unsigned long long)should);
-			free(buf);
-			return -EIO;
+		for (count = 0; count < CHUNK_PAGES && i + count < pages &&
+		     image->pages[i + count].backing != IMAGE_HOLE; count++)
+			;
+		if (!count) {
+			count = 1;
+			continue;
 		}
-		at += n;
+		n = pread(fd, buf, count * page_size, i * page_size);
+		if (n < image->size - (off_t)(i * page_size) && n < (ssize_t)(count * page_size))
+			rc = why_set(EIO, "%s cannot be read: %s", name, strerror(errno));
+		for (size_t j = 0; !rc && j < count; j++) {
+			size_t left = n - j * page_size;
+
+			rc = compare_page(image, i + j, (__u64 *)(buf + j * page_size),
+					  left < page_size ? left : page_size, name);
+		}
 	}
 	free(buf);
-	return at < image->size ? why_set(EIO, "%s cannot be read: %s", name, strerror(errno)) : 0;
+	return rc;
 }
 
 static const char *const backing_names[] = {
@@ -194,7 +189,7 @@ static int compare_backing(const struct image *image, int fd, const char *name, 
 			   enum image_backing is)
 {
 	off_t start = page * image->page_size;
-	enum image_backing should = image->backing[page];
+	enum image_backing should = image->pages[page].backing;
 
 	if (should != IMAGE_ANY && is != should)
 		return why_set(EIO, "page %zu of %s has %s (FIEMAP), not %s", page, name,

@@ -6,6 +6,7 @@
 #ifndef DAX_BREAK_IMAGE_H
 #define DAX_BREAK_IMAGE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "dax_file.h"
@@ -18,12 +19,16 @@ enum image_backing {
 	IMAGE_SHARED,		/* a written block that another file has, too */
 };
 
+struct image_page {
+	enum image_backing backing;
+	__u64 word;			/* fills it */
+	size_t zero_from, zero_to;	/* but for these of its bytes */
+};
+
 struct image {
 	off_t size;		/* bytes */
 	size_t page_size;
-	off_t room;		/* bytes that there is room for */
-	char *data;
-	enum image_backing *backing;	/* one a page */
+	struct image_page *pages;
 };
 
 /* @file as the test knows it, with room for @more bytes. To be freed by image_free(). */
@@ -31,8 +36,8 @@ int image_of(struct image *image, const struct dax_file *file, off_t more);
 void image_free(struct image *image);
 
 /*
- * The changes. Ranges are bytes from @start. Of a page that is in a range in part,
- * the block stays.
+ * The changes. Ranges are bytes from @start. Only to zero, and to cut, can be done to
+ * a part of a page; its block stays.
  */
 void image_cut(struct image *image, off_t start);
 void image_zero(struct image *image, off_t start, off_t len, enum image_backing backing);
@@ -40,12 +45,12 @@ void image_remove(struct image *image, off_t start, off_t len);
 void image_insert(struct image *image, off_t start, off_t len);
 /* Holes may have got blocks. */
 void image_allocate(struct image *image, off_t start, off_t len);
-/*
- * @to gets the content and the blocks, which are then shared. A range that ends at
- * the end of the image takes the last page as a whole.
- */
+/* @to gets the content and the blocks, which are then shared. */
 void image_share(struct image *to, struct image *from, off_t start, off_t len);
 void image_swap(struct image *a, struct image *b, off_t start, off_t len);
+
+/* Is the content the same there? */
+bool image_equal(const struct image *a, const struct image *b, off_t start, off_t len);
 
 /* 0, or -EIO with the first difference in why(), in which the file is called @name. */
 int image_compare(const struct image *image, int fd, const char *name);

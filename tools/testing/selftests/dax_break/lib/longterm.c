@@ -13,6 +13,7 @@
 
 #include "deadline.h"
 #include "longterm.h"
+#include "probe.h"
 #include "why.h"
 
 const struct longterm_request *const longterm_tables[] = {
@@ -221,14 +222,26 @@ out_memory:
 	return rc;
 }
 
+struct question {
+	const struct longterm_request *request;
+	size_t len;
+};
+
+static int ask_control(void *arg)
+{
+	const struct question *q = arg;
+
+	return control(q->request, q->len);
+}
+
 int longterm_open(struct longterm *longterm, const char *name, size_t len)
 {
-	const struct longterm_request *request = find(name);
+	struct question q = { find(name), len };
 
 	memset(longterm, 0, sizeof(*longterm));
-	if (!request)
+	if (!q.request)
 		return why_set(EINVAL, "no request is called %s", name);
-	return control(request, len) ?: open_request(longterm, request, len);
+	return probe_once(name, ask_control, &q) ?: open_request(longterm, q.request, len);
 }
 
 struct watch {

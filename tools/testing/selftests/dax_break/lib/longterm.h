@@ -4,8 +4,8 @@
  * process have its memory pinned for as long as it likes. One table; a mechanism is
  * one file longterm_*.c.
  *
- *	longterm_open()		positive control: anonymous memory is granted,
- *	  |			pinned, and let go again
+ *	longterm_open()		positive control, once a program: anonymous memory
+ *	  |			is granted, pinned, and let go again
  *	longterm_ask()		the same request for other memory: granted or not
  *	longterm_check_undone()	what was pinned on the way to a refusal is not any more
  *	longterm_close()	drops what was granted

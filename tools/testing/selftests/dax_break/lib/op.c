@@ -60,7 +60,7 @@ static void takes(struct image *file, struct image *peer, off_t start, off_t len
 
 static void shares_if_equal(struct image *file, struct image *peer, off_t start, off_t len)
 {
-	if (!memcmp(file->data + start, peer->data + start, len))
+	if (image_equal(file, peer, start, len))
 		gives(file, peer, start, len);
 }
 

@@ -1,39 +1,64 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
-#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "dax_file.h"
-#include "filesystem.h"
 #include "probe.h"
 #include "testbed.h"
 #include "why.h"
 
-#define MAX_OPS		64
-#define MAX_FILESYSTEMS	8
+#define MAX_ANSWERS	128
 
-/* Of the question about an operation and a filesystem: 0 or a negative errno. */
+/* Tests run one after the other, so nobody reads what somebody else writes. */
 struct answer {
-	atomic_bool known;
+	char question[64];	/* "": free */
 	int rc;
+	char why[256];
 };
 
-static struct answer (*answers)[MAX_OPS];
+static struct answer *answers;
 
 void probe_init(void)
 {
-	void *map = mmap(NULL, MAX_FILESYSTEMS * sizeof(*answers), PROT_READ | PROT_WRITE,
+	void *map = mmap(NULL, MAX_ANSWERS * sizeof(*answers), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	/* Without memory for the answers, all is asked anew. */
 	answers = map == MAP_FAILED ? NULL : map;
 }
 
-static int ask(const struct op *op, const char *fs)
+int probe_once(const char *question, int (*ask)(void *arg), void *arg)
+{
+	struct answer *answer = NULL;
+	int rc;
+
+	for (size_t i = 0; answers && !answer && i < MAX_ANSWERS; i++) {
+		if (!strcmp(answers[i].question, question))
+			return answers[i].rc ? why_set(-answers[i].rc, "%s", answers[i].why) : 0;
+		if (!answers[i].question[0])
+			answer = &answers[i];
+	}
+	rc = ask(arg);
+	/* The question last: a test that dies while it asks leaves no answer. */
+	if (answer && strlen(question) < sizeof(answer->question)) {
+		answer->rc = rc;
+		snprintf(answer->why, sizeof(answer->why), "%s", rc ? why() : "");
+		snprintf(answer->question, sizeof(answer->question), "%s", question);
+	}
+	return rc;
+}
+
+struct op_question {
+	const struct op *op;
+	const char *fs;
+};
+
+static int run_op(const struct op *op, const char *fs)
 {
 	struct dax_file_spec spec = { .dir = testbed_dir(fs), .pages = 2 };
-	struct dax_file file, peer = { .fd = -1 };
+	struct dax_file file, peer;
 	int rc = dax_file_create(&file, &spec);
 
 	if (rc)
@@ -56,29 +81,27 @@ static int ask(const struct op *op, const char *fs)
 	return rc;
 }
 
+static int ask_op(void *arg)
+{
+	const struct op_question *q = arg;
+	int rc = run_op(q->op, q->fs);
+
+	if (rc == -EOPNOTSUPP)
+		return why_set(EOPNOTSUPP, "this kernel's %s does not have %s", q->fs, q->op->name);
+	if (rc)
+		return why_set(-rc, "P4 broken: %s returned %d (%s), with nothing mapped or pinned",
+			       q->op->name, rc, strerror(-rc));
+	return 0;
+}
+
 int probe_op(const struct op *op, const char *fs)
 {
-	struct answer *answer = NULL;
-	int rc;
+	struct op_question q = { op, fs };
+	char question[64];
 
 	/* What evicts is as old as filesystems are, and would evict the testbed's. */
 	if (op->flags & OP_EVICTS)
 		return 0;
-	if (answers)
-		answer = &answers[filesystem_find(fs) - filesystems][op - ops];
-	if (answer && atomic_load(&answer->known)) {
-		rc = answer->rc;
-	} else {
-		rc = ask(op, fs);
-		if (answer) {
-			answer->rc = rc;
-			atomic_store(&answer->known, true);
-		}
-	}
-	if (rc == -EOPNOTSUPP)
-		return why_set(EOPNOTSUPP, "this kernel's %s does not have %s", fs, op->name);
-	if (rc)
-		return why_set(-rc, "P4 broken: %s returned %d (%s), with nothing mapped or pinned",
-			       op->name, rc, strerror(-rc));
-	return 0;
+	snprintf(question, sizeof(question), "%s %s", fs, op->name);
+	return probe_once(question, ask_op, &q);
 }

@@ -12,6 +12,12 @@
 void probe_init(void);
 
 /*
+ * The answer to @question: what @ask(@arg) returned when it was first put, 0 or a
+ * negative errno, with its why().
+ */
+int probe_once(const char *question, int (*ask)(void *arg), void *arg);
+
+/*
  * Does the testbed's filesystem @fs have @op? Run on a file of its own with nothing
  * mapped or pinned, it must succeed. -EOPNOTSUPP: it does not have it.
  */
