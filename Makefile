@@ -15,8 +15,6 @@ KDIR ?= $(BUILD)/framework
 SELFTEST := tools/testing/selftests/dax_break
 SELFTESTS := $(abspath $(KDIR))/tools/testing/selftests
 
-LIB_OBJS := $(patsubst $(SELFTEST)/%.c,$(BUILD)/selftests/%.o,$(wildcard $(SELFTEST)/lib/*.c))
-
 # The suite's Makefile includes ../lib.mk: -I with a neighbour of a real lib.mk
 # lets make find it there while building from here.
 kselftest = $(MAKE) -C $(SELFTEST) -I $(SELFTESTS)/kselftest OUTPUT=$(abspath $(BUILD)/selftests)
@@ -31,8 +29,9 @@ programs: $(SELFTESTS)/lib.mk $(BUILD)/init
 oracles: programs
 	@mkdir -p $(BUILD)/oracles
 	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Wno-unused-parameter -pthread \
+		-Wl,--as-needed \
 		-I$(SELFTEST)/lib -I$(SELFTESTS) -o $(BUILD)/oracles/oracle_test \
-		check/oracles/oracle_test.c $(LIB_OBJS) \
+		check/oracles/oracle_test.c $(BUILD)/selftests/lib/dax_break.a \
 		$(shell pkg-config --cflags --libs liburing libpmem2 libndctl)
 
 run_tests: programs

@@ -1,43 +1,90 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Runs a command with the testbed set up: a mounted DAX filesystem of every kind
- * on persistent memory of its own, gone again when the command ends.
+ * Runs a command with the testbed made: a mounted DAX filesystem of every kind on
+ * persistent memory of its own, gone again when the command ends, however it does.
+ *
+ *	with_pmem [-t] COMMAND [ARG ...]
+ *
+ * The exit status is the command's. -t is how test programs start themselves anew:
+ * what goes wrong is then told as TAP.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "filesystem.h"
 #include "testbed.h"
+#include "testbed_make.h"
 #include "why.h"
+
+static pid_t command;
+
+/* Asked to end: so must the command, and then the testbed goes. */
+static void on_signal(int signal)
+{
+	kill(command, SIGKILL);
+}
+
+static int run(char **argv)
+{
+	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	struct sigaction action = { .sa_handler = on_signal };
+	sigset_t set;
+	int status;
+
+	/* Not before there is a command to end. */
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		sigaddset(&set, ends[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	command = fork();
+	if (!command) {
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execvp(argv[0], argv);
+		fprintf(stderr, "with_pmem: cannot run %s: %s\n", argv[0], strerror(errno));
+		_exit(127);
+	}
+	if (command < 0)
+		return KSFT_FAIL;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		sigaction(ends[i], &action, NULL);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	while (waitpid(command, &status, 0) != command)
+		if (errno != EINTR)
+			return KSFT_FAIL;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
 
 int main(int argc, char **argv)
 {
-	int rc, status;
-	pid_t pid;
+	bool tap = argc > 1 && !strcmp(argv[1], "-t");
+	int rc;
 
-	if (argc < 2) {
-		fprintf(stderr, "Usage: %s COMMAND [ARG ...]\n", argv[0]);
+	argv += 1 + tap;
+	if (!argv[0]) {
+		fprintf(stderr, "Usage: with_pmem COMMAND [ARG ...]\n");
 		return KSFT_FAIL;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	rc = testbed_setup();
+	rc = testbed_make();
+	if (rc && tap) {
+		ksft_print_header();
+		if (rc == -EOPNOTSUPP)
+			ksft_exit_skip("%s\n", why());
+		ksft_exit_fail_msg("%s\n", why());
+	}
 	if (rc) {
-		fprintf(stderr, "%s: %s\n", argv[0], why());
+		fprintf(stderr, "with_pmem: %s\n", why());
 		return rc == -EOPNOTSUPP ? KSFT_SKIP : KSFT_FAIL;
 	}
-	for (const struct filesystem *fs = filesystems; fs->name; fs++)
-		if (testbed_dir(fs->name))
-			printf("# DAX files of %s: %s\n", fs->name, testbed_dir(fs->name));
-	pid = fork();
-	if (!pid) {
-		execvp(argv[1], argv + 1);
-		fprintf(stderr, "%s: cannot run %s: %s\n", argv[0], argv[1], strerror(errno));
-		_exit(127);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return KSFT_FAIL;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	if (!tap && !testbed_setup(argv))
+		for (const struct filesystem *fs = filesystems; fs->name; fs++)
+			if (testbed_dir(fs->name))
+				printf("# DAX files of %s: %s\n", fs->name, testbed_dir(fs->name));
+	return run(argv);
 }

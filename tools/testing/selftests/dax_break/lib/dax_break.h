@@ -15,6 +15,7 @@
 #include "kselftest_harness.h"
 
 #include "filesystem.h"
+#include "gate.h"
 #include "probe.h"
 #include "testbed.h"
 #include "trial.h"
@@ -177,13 +178,14 @@ static inline int dax_break_main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	probe_init();
-	rc = help ? 0 : testbed_setup();
+	rc = help ? 0 : testbed_setup(argv);
 	if (rc) {
 		ksft_print_header();
 		if (rc == -EOPNOTSUPP)
 			ksft_exit_skip("%s\n", why());
 		ksft_exit_fail_msg("%s\n", why());
 	}
+	gate_share();
 	return test_harness_run(argc, argv);
 }
 

@@ -21,7 +21,7 @@
 #include "why.h"
 
 /* Pages that can be held between open and close. */
-#define SERVERS	4
+#define SERVERS	2
 
 struct killed {
 	struct gate *gates[SERVERS];

@@ -150,7 +150,7 @@ static int check_accounted(long before)
 int longterm_check_undone(const struct longterm *longterm, void *addr, size_t len)
 {
 	return check_unpinned(addr, len) ?:
-	       check_unpinned(longterm->beside, longterm->len) ?:
+	       check_unpinned(longterm->beside, longterm->request->uses_beside ? longterm->len : 0) ?:
 	       check_accounted(longterm->accounted);
 }
 

@@ -1,172 +1,79 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "deadline.h"
 #include "filesystem.h"
-#include "gate.h"
-#include "pmem.h"
 #include "testbed.h"
+#include "testbed_make.h"
 #include "why.h"
 
-/* The runner puts this on the command line of the guests that it makes. */
-#define GUEST_TOKEN	"dax_break.guest"
 #define MAX_BEDS	8
-/* An unmount waits for every pinned page; a pin that outlived its test must not hang us. */
-#define UMOUNT_MS	10000
+#define MAKER		"with_pmem"
 
 struct bed {
-	const struct filesystem *fs;
-	struct pmem *pmem;
-	char mount[64];
-	char dax[72], plain[72];	/* directories in it */
-	bool mounted;
+	char fs[16], device[32], mount[64];
+	char dax[80], plain[80];
 };
 
 static struct bed beds[MAX_BEDS];
 static unsigned int nr_beds;
-static char root_dir[32];
-static pid_t owner;
 
-static bool in_guest(void)
+/* with_pmem is where the program is, or else in $PATH. */
+static int start_anew(char **argv)
 {
-	FILE *f = fopen("/proc/cmdline", "re");
-	char line[4096] = "";
+	char path[4096], *slash;
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - sizeof(MAKER));
+	char **words;
+	int argc = 0;
 
-	if (f && !fgets(line, sizeof(line), f))
-		line[0] = '\0';
-	if (f)
-		fclose(f);
-	return strstr(line, GUEST_TOKEN);
+	path[len > 0 ? len : 0] = '\0';
+	while (argv[argc])
+		argc++;
+	words = calloc(argc + 3, sizeof(*words));
+	if (!words)
+		return why_set(ENOMEM, "no memory for the arguments");
+	words[0] = MAKER;
+	words[1] = "-t";
+	words[2] = strdup(path);
+	memcpy(words + 3, argv + 1, (argc - 1) * sizeof(*words));
+	slash = strrchr(path, '/');
+	if (slash) {
+		memcpy(slash + 1, MAKER, sizeof(MAKER));
+		execv(path, words);
+	}
+	execvp(MAKER, words);
+	return why_set(errno, "cannot run " MAKER " (%s): it belongs beside the tests",
+		       strerror(errno));
 }
 
-static bool wanted(const struct filesystem *fs)
+int testbed_setup(char **argv)
 {
-	const char *list = getenv("DAX_BREAK_FS");
-	size_t len = strlen(fs->name);
+	const char *told = getenv(TESTBED_ENV);
+	int len;
 
-	if (!list)
-		return true;
-	for (const char *hit = list; (hit = strstr(hit, fs->name)); hit += len)
-		if ((hit == list || hit[-1] == ' ') && (!hit[len] || hit[len] == ' '))
-			return true;
-	return false;
-}
+	if (!told)
+		return start_anew(argv);
+	for (; nr_beds < MAX_BEDS; nr_beds++, told += len) {
+		struct bed *bed = &beds[nr_beds];
+		char mount[64];
 
-static int make_dir(const char *dir)
-{
-	if (mkdir(dir, 0755))
-		return why_set(errno, "cannot create %s: %s", dir, strerror(errno));
+		if (sscanf(told, "%15[^:]:%31[^:]:%63s %n", bed->fs, bed->device, mount,
+			   &len) != 3)
+			break;
+		memcpy(bed->mount, mount, sizeof(mount));
+		snprintf(bed->dax, sizeof(bed->dax), "%s/" TESTBED_DAX, mount);
+		snprintf(bed->plain, sizeof(bed->plain), "%s/" TESTBED_PLAIN, mount);
+	}
 	return 0;
 }
 
-static int make_bed(struct bed *bed, const struct filesystem *fs)
-{
-	const char *granularity;
-	int rc;
-
-	bed->fs = fs;
-	snprintf(bed->mount, sizeof(bed->mount), "%s/%s", root_dir, fs->name);
-	snprintf(bed->dax, sizeof(bed->dax), "%s/%s/dax", root_dir, fs->name);
-	snprintf(bed->plain, sizeof(bed->plain), "%s/%s/plain", root_dir, fs->name);
-	rc = make_dir(bed->mount) ?: pmem_carve(fs->namespace_size, &bed->pmem);
-	if (rc)
-		return rc;
-	rc = filesystem_make(fs, pmem_device(bed->pmem), bed->mount);
-	if (rc)
-		return rc;
-	bed->mounted = true;
-	rc = make_dir(bed->dax) ?:
-	     make_dir(bed->plain) ?:
-	     filesystem_want_dax(bed->dax) ?:
-	     filesystem_prove_dax(bed->dax, &granularity);
-	if (rc)
-		return rc;
-	printf("# %s on %s, %llu MiB: files are DAX, store granularity: %s\n", fs->name,
-	       pmem_device(bed->pmem), (unsigned long long)fs->namespace_size >> 20, granularity);
-	return 0;
-}
-
-/* umount(2) in a child, because it may never return. */
-static int bounded_umount(const char *dir)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid)
-		_exit(umount(dir) ? errno : 0);
-	if (pid < 0)
-		return -errno;
-	if (!deadline_wait_child(pid, UMOUNT_MS, &status)) {
-		kill(pid, SIGKILL);
-		return -ETIMEDOUT;
-	}
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
-}
-
-static void unmake_bed(struct bed *bed)
-{
-	int rc = bed->mounted ? bounded_umount(bed->mount) : 0;
-
-	if (rc) {
-		printf("# left behind: %s on %s cannot be unmounted: %s\n", bed->mount,
-		       pmem_device(bed->pmem), strerror(-rc));
-		return;
-	}
-	if (bed->pmem && pmem_destroy(bed->pmem))
-		printf("# left behind: %s\n", why());
-	rmdir(bed->mount);
-}
-
-/* At exit, but not at the exit of a forked test. */
-static void teardown(void)
-{
-	if (getpid() != owner)
-		return;
-	while (nr_beds)
-		unmake_bed(&beds[--nr_beds]);
-	rmdir(root_dir);
-}
-
-int testbed_setup(void)
-{
-	int rc = 0;
-
-	if (!in_guest())
-		return why_set(EOPNOTSUPP,
-			       "no persistent memory to use: run it in a guest (run_tests.sh of dax_break)");
-	if (geteuid())
-		return why_set(EOPNOTSUPP, "namespaces and mounts need root");
-	gate_share();
-	/* Mounts of our own: nobody else sees them, and none outlives us. */
-	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return why_set(errno, "cannot make a mount namespace: %s", strerror(errno));
-	snprintf(root_dir, sizeof(root_dir), "/tmp/dax_break.XXXXXX");
-	if (!mkdtemp(root_dir))
-		return why_set(errno, "cannot create a directory in /tmp: %s", strerror(errno));
-
-	owner = getpid();
-	atexit(teardown);
-	rc = pmem_init_labels();
-	for (const struct filesystem *fs = filesystems; !rc && fs->name && nr_beds < MAX_BEDS; fs++)
-		if (wanted(fs))
-			rc = make_bed(&beds[nr_beds++], fs);
-	return rc;
-}
-
-static struct bed *find(const char *fs)
+static const struct bed *find(const char *fs)
 {
 	for (unsigned int i = 0; i < nr_beds; i++)
-		if (!strcmp(beds[i].fs->name, fs))
+		if (!strcmp(beds[i].fs, fs))
 			return &beds[i];
 	return NULL;
 }
@@ -198,5 +105,5 @@ int testbed_mount_again(const char *fs)
 
 	if (!access(bed->dax, F_OK))
 		return 0;
-	return filesystem_mount(bed->fs, pmem_device(bed->pmem), bed->mount);
+	return filesystem_mount(filesystem_find(fs), bed->device, bed->mount);
 }

@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a test program sets up once, before the harness forks its tests: a
- * mounted DAX filesystem of every kind asked for, on persistent memory of its
- * own, and its removal at the end, however the program ends.
- *
- * Environment:
- *	DAX_BREAK_FS	kinds to set up, e.g. "xfs" or "ext4 xfs"; all if unset
- *
- * Consent: for now persistent memory is only touched in the runner's throw-away
- * guest, which the runner marks on its kernel command line.
+ * Where tests make their files: a mounted DAX filesystem of every kind asked for, on
+ * persistent memory of its own, which is gone when the test program has ended.
  */
 #ifndef DAX_BREAK_TESTBED_H
 #define DAX_BREAK_TESTBED_H
 
 /*
- * Sets up what DAX_BREAK_FS names and prints a line for each. Call from main().
- * -EOPNOTSUPP: no persistent memory, or no consent to use it. All that was set
- * up is taken down again when the calling process exits.
+ * Call from main(). If there is no testbed, the program is started anew by
+ * with_pmem, which makes one (testbed_make.h): then this does not return, and the
+ * exit status is that of the new start. Else returns why not.
  */
-int testbed_setup(void);
+int testbed_setup(char **argv);
 
 /*
  * Of filesystem kind @fs: a directory whose files are DAX, one whose files are not,

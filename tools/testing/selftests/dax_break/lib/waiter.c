@@ -16,8 +16,8 @@
 #include "waiter.h"
 #include "why.h"
 
-/* CPU time that no operation of a few pages needs, but a spin soon has. */
-#define SPIN_SECONDS	1
+/* CPU time that no operation of ours needs, but a spin soon has. */
+#define SPIN_MS		500
 /* Where nothing says what it sleeps in: this long without waking is blocked. */
 #define DWELL_MS	500
 /* A killed task that is not gone by then will not go before its pin does. */
@@ -172,7 +172,7 @@ enum until { ANY_SLEEP, NEW_SLEEP, NO_SLEEP };
 
 static enum waiter_state observe(struct waiter *waiter, enum until until)
 {
-	unsigned long spin = SPIN_SECONDS * sysconf(_SC_CLK_TCK);
+	unsigned long spin = SPIN_MS * sysconf(_SC_CLK_TCK) / 1000;
 	long deadline = deadline_in(DEADLINE_MS);
 	long dwell = deadline_in(DWELL_MS);
 	unsigned long dwell_switches = 0;
@@ -249,8 +249,8 @@ const char *waiter_describe(const struct waiter *waiter)
 		snprintf(text, sizeof(text), "%s sleeps in %s", waiter->name, waiter->where);
 		break;
 	case WAITER_SPINNING:
-		snprintf(text, sizeof(text), "%s spins: %d s of CPU time", waiter->name,
-			 SPIN_SECONDS);
+		snprintf(text, sizeof(text), "%s spins: %d ms of CPU time", waiter->name,
+			 SPIN_MS);
 		break;
 	case WAITER_LOST:
 		task = read_task(waiter->pid);

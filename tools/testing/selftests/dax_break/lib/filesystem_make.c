@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <libpmem2.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "dax_flag.h"
+#include "filesystem.h"
+#include "why.h"
+
+/* Replaces "%P" in @word by the page size. */
+static void expand(const char *word, char *out, size_t size)
+{
+	const char *mark = strstr(word, "%P");
+
+	if (mark)
+		snprintf(out, size, "%.*s%ld%s", (int)(mark - word), word,
+			 sysconf(_SC_PAGESIZE), mark + 2);
+	else
+		snprintf(out, size, "%s", word);
+}
+
+/* Reads @fd to its end and closes it; keeps the first line. */
+static void first_line(int fd, char *line, size_t size)
+{
+	char rest[4096];
+	ssize_t n = read(fd, line, size - 1);
+
+	line[n > 0 ? n : 0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	while (read(fd, rest, sizeof(rest)) > 0)
+		;
+	close(fd);
+}
+
+static int run_mkfs(const struct filesystem *fs, const char *device)
+{
+	static char words[FILESYSTEM_MAX_ARGS][64];
+	char *argv[FILESYSTEM_MAX_ARGS + 2];
+	posix_spawn_file_actions_t actions;
+	int argc, rc, status, output[2];
+	char said[256];
+	pid_t pid;
+
+	for (argc = 0; fs->mkfs[argc]; argc++) {
+		expand(fs->mkfs[argc], words[argc], sizeof(words[argc]));
+		argv[argc] = words[argc];
+	}
+	argv[argc++] = (char *)device;
+	argv[argc] = NULL;
+
+	if (pipe2(output, O_CLOEXEC))
+		return why_set(errno, "cannot make a pipe: %s", strerror(errno));
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, output[1], STDERR_FILENO);
+	rc = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(output[1]);
+	if (rc) {
+		close(output[0]);
+		return why_set(EOPNOTSUPP, "cannot run %s (%s): install %s", argv[0], strerror(rc),
+			       fs->package);
+	}
+	/* What it says first is what matters; usage and hints come after. */
+	first_line(output[0], said, sizeof(said));
+	if (waitpid(pid, &status, 0) != pid || status)
+		return why_set(EIO, "%s failed on %s: %s", argv[0], device, said);
+	return 0;
+}
+
+int filesystem_make(const struct filesystem *fs, const char *device, const char *dir)
+{
+	int rc = run_mkfs(fs, device);
+
+	if (!rc && fs->tune)
+		rc = fs->tune(device, true);
+	if (rc)
+		return rc;
+	rc = filesystem_mount(fs, device, dir);
+	if (rc == -EINVAL && fs->tune)
+		rc = fs->tune(device, false) ?: filesystem_mount(fs, device, dir);
+	return rc;
+}
+
+int filesystem_want_dax(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 ? -errno : dax_flag_set(fd, true);
+
+	if (fd >= 0)
+		close(fd);
+	return rc ? why_set(-rc, "cannot set FS_XFLAG_DAX on %s: %s", dir, strerror(-rc)) : 0;
+}
+
+static const char *granularity_name(enum pmem2_granularity granularity)
+{
+	switch (granularity) {
+	case PMEM2_GRANULARITY_BYTE:
+		return "byte";
+	case PMEM2_GRANULARITY_CACHE_LINE:
+		return "cache line";
+	default:
+		return "page";
+	}
+}
+
+/* libpmem2 maps with MAP_SYNC where it can: the granularity tells. */
+static int map_by_libpmem2(int fd, const char **granularity)
+{
+	struct pmem2_config *config = NULL;
+	struct pmem2_source *source = NULL;
+	struct pmem2_map *map = NULL;
+	int rc;
+
+	rc = pmem2_config_new(&config) ?:
+	     pmem2_source_from_fd(&source, fd) ?:
+	     pmem2_config_set_required_store_granularity(config, PMEM2_GRANULARITY_PAGE) ?:
+	     pmem2_map_new(&map, config, source);
+	if (rc)
+		why_set(EIO, "libpmem2 cannot map a file: %s", pmem2_errormsg());
+	else
+		*granularity = granularity_name(pmem2_map_get_store_granularity(map));
+	if (map)
+		pmem2_map_delete(&map);
+	pmem2_source_delete(&source);
+	pmem2_config_delete(&config);
+	return rc ? -EIO : 0;
+}
+
+int filesystem_prove_dax(const char *dir, const char **granularity)
+{
+	size_t page_size = sysconf(_SC_PAGESIZE);
+	void *zeroes = calloc(1, page_size);
+	char path[256];
+	struct statx stx;
+	int fd, rc;
+
+	snprintf(path, sizeof(path), "%s/prove_dax", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		free(zeroes);
+		return why_set(errno, "cannot create %s: %s", path, strerror(errno));
+	}
+	/* By write(2): truncate and fallocate are under test, and may be broken. */
+	if (pwrite(fd, zeroes, page_size, 0) != (ssize_t)page_size ||
+	    statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx))
+		rc = why_set(EIO, "cannot write %s: %s", path, strerror(errno));
+	else if (!(stx.stx_attributes & STATX_ATTR_DAX))
+		rc = why_set(EOPNOTSUPP, "files in %s are not DAX: CONFIG_FS_DAX is needed", dir);
+	else
+		rc = map_by_libpmem2(fd, granularity);
+	free(zeroes);
+	close(fd);
+	unlink(path);
+	return rc;
+}
