@@ -29,7 +29,7 @@ static void on_signal(int signal)
 	kill(command, SIGKILL);
 }
 
-static int run(char **argv)
+static int run_command(char **argv)
 {
 	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
 	struct sigaction action = { .sa_handler = on_signal };
@@ -86,5 +86,5 @@ int main(int argc, char **argv)
 		for (const struct filesystem *fs = filesystems; fs->name; fs++)
 			if (testbed_dir(fs->name))
 				printf("# DAX files of %s: %s\n", fs->name, testbed_dir(fs->name));
-	return run(argv);
+	return run_command(argv);
 }

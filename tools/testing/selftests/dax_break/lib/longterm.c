@@ -149,8 +149,10 @@ static int check_accounted(long before)
 
 int longterm_check_undone(const struct longterm *longterm, void *addr, size_t len)
 {
+	size_t beside = longterm->request->uses_beside ? longterm->len : 0;
+
 	return check_unpinned(addr, len) ?:
-	       check_unpinned(longterm->beside, longterm->request->uses_beside ? longterm->len : 0) ?:
+	       check_unpinned(longterm->beside, beside) ?:
 	       check_accounted(longterm->accounted);
 }
 
