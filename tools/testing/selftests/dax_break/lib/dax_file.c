@@ -78,6 +78,7 @@ bool dax_file_is_dax(const struct dax_file *file)
 static int fill(struct dax_file *file, const struct dax_file_spec *spec)
 {
 	unsigned int in_front = spec->hole_pages ? spec->hole : file->pages;
+	unsigned int pmd = dax_file_pmd_pages();
 	struct stat st;
 
 	if (fstat(file->fd, &st))
@@ -89,12 +90,15 @@ static int fill(struct dax_file *file, const struct dax_file_spec *spec)
 	file->content = calloc(file->pages, sizeof(*file->content));
 	if (!file->content)
 		return why_set(ENOMEM, "no memory for %u pages", file->pages);
+	/*
+	 * Before the data, for extents in one piece (not for all: it takes time). Just
+	 * whole PMDs: ext4 aligns what is a multiple of its stripe.
+	 */
+	if (pmd && in_front >= pmd &&
+	    fallocate(file->fd, 0, 0, in_front / pmd * pmd * file->page_size))
+		return why_set(errno, "cannot allocate %s: %s", file->path, strerror(errno));
 	if (spec->hole_pages && ftruncate(file->fd, file->size))
 		return why_set(errno, "cannot extend %s: %s", file->path, strerror(errno));
-	/* Before the data, for extents in one piece. Not for all: it takes time. */
-	if (dax_file_pmd_pages() && in_front >= dax_file_pmd_pages() &&
-	    fallocate(file->fd, FALLOC_FL_KEEP_SIZE, 0, in_front * file->page_size))
-		return why_set(errno, "cannot allocate %s: %s", file->path, strerror(errno));
 	return write_content(file, spec);
 }
 
