@@ -41,9 +41,11 @@ class SuiteRuns(unittest.TestCase):
         status, report = run("--kernel", "debian:6.12")
         self.assertEqual(status, cli.FAILED)
         self.assertEqual([f"{c.test.name}: {c.why}" for c in report.new_failures()], [])
+        # MADV_REMOVE needs a mapping of its own: for it, somebody always maps the file.
+        forgets = re.compile(r"mapped\.(?!.*madv_remove).*\.by_nobody"
+                             r"|(waits|pages)\.[a-z0-9]+_(unlink|umount)")
         for name, case in report.results.cases.items():
-            if re.match(r"mapped\..*\.by_nobody|(waits|pages)\.[a-z0-9]+_(unlink|umount)", name) \
-                    and case.status != "skipped":
+            if forgets.match(name) and case.status != "skipped":
                 self.assertEqual(case.status, "failed", name)
                 self.assertRegex(case.why, r"P1 broken: \w+ returned 0 .* with pages? [\d,]+ pinned")
         passed = [c.test.name for c in report.results.with_status("passed")]
