@@ -1,33 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Whether a gate's user still is one. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "gate_internal.h"
+#include "proc.h"
 
 /* In the flags of /proc/PID/stat: include/linux/sched.h. */
 #define PF_EXITING	0x4
-
-/* Reads /proc/@pid/@name as a string; "" if that fails. */
-static void read_proc(pid_t pid, const char *name, char *text, size_t size)
-{
-	char path[64];
-	ssize_t n = -1;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, text, size - 1);
-		close(fd);
-	}
-	text[n > 0 ? n : 0] = '\0';
-}
 
 /*
  * Dead or dying. One whose death waits for a request that we hold gives no sign of it
@@ -46,7 +29,7 @@ bool gate_user_doomed(pid_t pid)
 	if (kill(pid, 0) && errno == ESRCH)
 		return true;
 
-	read_proc(pid, "status", text, sizeof(text));
+	proc_read(pid, "status", text, sizeof(text));
 	for (int i = 0; i < 2; i++) {
 		field = strstr(text, pending[i]);
 		if (field && strtoull(field + strlen(pending[i]), NULL, 16) >> (SIGKILL - 1) & 1)
@@ -56,7 +39,7 @@ bool gate_user_doomed(pid_t pid)
 		return true;
 
 	/* "PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS ...", any NAME */
-	read_proc(pid, "stat", text, sizeof(text));
+	proc_read(pid, "stat", text, sizeof(text));
 	field = strrchr(text, ')');
 	return field && sscanf(field, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
 	       flags & PF_EXITING;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "proc.h"
 #include "waiter.h"
 #include "why.h"
 
@@ -85,29 +86,13 @@ int waiter_fork(struct waiter *waiter, const char *name, int (*fn)(void *), void
 	return 0;
 }
 
-/* Reads /proc/PID/@name whole into @buf; "" if that cannot be done. */
-static void read_proc(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[64];
-	ssize_t n = -1;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, buf, size - 1);
-		close(fd);
-	}
-	buf[n > 0 ? n : 0] = '\0';
-}
-
 static struct task read_task(pid_t pid)
 {
 	struct task task = { .state = '?' };
 	unsigned long utime, stime;
 	char buf[4096], *field;
 
-	read_proc(pid, "stat", buf, sizeof(buf));
+	proc_read(pid, "stat", buf, sizeof(buf));
 	field = strrchr(buf, ')');	/* the name before it may hold anything */
 	if (field && sscanf(field, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
 			    &task.state, &utime, &stime) == 3)
@@ -120,7 +105,7 @@ static unsigned long read_switches(pid_t pid)
 {
 	char buf[4096], *field;
 
-	read_proc(pid, "status", buf, sizeof(buf));
+	proc_read(pid, "status", buf, sizeof(buf));
 	field = strstr(buf, "\nvoluntary_ctxt_switches:");
 	return field ? strtoul(strchr(field, ':') + 1, NULL, 10) : 0;
 }
@@ -152,9 +137,9 @@ static int sleeps_in_break(struct waiter *waiter)
 {
 	char text[4096], *function;
 
-	read_proc(waiter->pid, "stack", text, sizeof(text));
+	proc_read(waiter->pid, "stack", text, sizeof(text));
 	if (!text[0])
-		read_proc(waiter->pid, "wchan", text, sizeof(text));
+		proc_read(waiter->pid, "wchan", text, sizeof(text));
 	if (!text[0] || !strcmp(text, "0"))
 		return -1;
 	/* "[<0>] function+0x12/0x34" a line, or just "function" */
