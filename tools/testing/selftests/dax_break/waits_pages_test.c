@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P1, waits: whichever page of those that the operation affects is pinned, and
- * in whatever order the pins go.
+ * P1, waits: whichever page of those that the operation affects is pinned, whenever
+ * the pins come, and in whatever order they go.
  *
  * Each case runs an operation on some pages of a file with some pages pinned.
  *
  *	pages, 2..5 of 8	first, middle, last, all, one several times
+ *	during, 2..5 of 8	one before, another one once the operation waits
  *	eof, 1..2 or 2..3 of 4	the page that the file ends in
  *	partial, 1..2 of 4	pages that are only partly in the range
  *	scan, 1..4098 of 4100	around the place where the scan makes a pause
@@ -13,7 +14,8 @@
  * Seen must be: asleep in the layout break while any pin is left, done after the
  * last one has gone, and a file that looks as the operation promises.
  *
- * dax_layout_busy_page_range(), fs/dax.c, scans the range for busy pages.
+ * dax_layout_busy_page_range(), fs/dax.c, scans the range for busy pages; the loop of
+ * dax_break_layout() starts that over after every wait.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -35,18 +37,23 @@ FIXTURE_VARIANT(pages) {
 	struct fs_op on;
 };
 
-FIXTURE_SETUP(pages)
+static int setup(struct trial *trial, const struct fs_op *on)
 {
 	const struct trial_spec spec = {
-		.fs = variant->on.fs,
-		.op = variant->on.op,
+		.fs = on->fs,
+		.op = on->op,
 		.holder = "vmsplice",
 		.pages = 8,
 		.first = 2,
 		.count = 4,
 	};
 
-	REQUIRE(return, trial_setup(&self->trial, &spec));
+	return trial_setup(trial, &spec);
+}
+
+FIXTURE_SETUP(pages)
+{
+	REQUIRE(return, setup(&self->trial, &variant->on));
 }
 
 FIXTURE_TEARDOWN(pages)
@@ -151,6 +158,52 @@ TEST_F(pages, one_several_times)
 	ASSERT_BLOCKED(trial, waiter_observe);
 	REQUIRE(return, trial_release(trial, page));
 	ASSERT_COMPLETES(trial);
+}
+
+/*
+ * DMA that begins while the operation already waits, behind the page that it waits
+ * for, or before it: faults go on during the wait, so after it the range must be
+ * looked at again from its beginning.
+ */
+FIXTURE(during) {
+	struct trial trial;
+};
+
+FIXTURE_VARIANT(during) {
+	struct fs_op on;
+};
+
+FIXTURE_SETUP(during)
+{
+	REQUIRE(return, setup(&self->trial, &variant->on));
+}
+
+FIXTURE_TEARDOWN(during)
+{
+	trial_end(&self->trial);
+}
+
+static void pinned_during_wait(struct __test_metadata *_metadata, struct trial *trial,
+			       unsigned int before, unsigned int during)
+{
+	REQUIRE(return, trial_hold(trial, before));
+	trial_start(trial);
+	ASSERT_BLOCKED(trial, waiter_observe);
+	REQUIRE(return, trial_hold_aside(trial, during));
+	REQUIRE(return, trial_release(trial, before));
+	ASSERT_BLOCKED(trial, waiter_observe_again);
+	REQUIRE(return, trial_release(trial, during));
+	ASSERT_COMPLETES(trial);
+}
+
+TEST_F(during, pinned_behind)
+{
+	pinned_during_wait(_metadata, &self->trial, 4, 5);
+}
+
+TEST_F(during, pinned_before)
+{
+	pinned_during_wait(_metadata, &self->trial, 4, 2);
 }
 
 FIXTURE(eof) {
@@ -278,6 +331,8 @@ int main(int argc, char **argv)
 	const char *given = getenv("DAX_BREAK_SEED");
 
 	VARIANTS_OF_OPS(pages, 0, OP_SPARES);
+	/* A file on its way out of memory can no longer be faulted in. */
+	VARIANTS_OF_OPS(during, 0, OP_SPARES | OP_EVICTS);
 	VARIANTS_OF_OPS(eof, 0, OP_SPARES);
 	VARIANTS_OF_OPS(partial, OP_BYTES, OP_SPARES);
 	VARIANTS_OF_OPS(scan, 0, OP_SPARES);

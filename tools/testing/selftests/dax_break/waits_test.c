@@ -68,6 +68,45 @@ TEST_F(waits, two_pins_one_by_one)
 	ASSERT_COMPLETES(trial);
 }
 
+/*
+ * Of two files, the one with the higher inode number is pinned; in all other tests it
+ * is the one with the lower. Filesystems lock two inodes by ascending number, so the
+ * second is in another position than the first:
+ * xfs_mmaplock_two_inodes_and_break_dax_layout(), fs/xfs/xfs_inode.c.
+ */
+FIXTURE(peers) {
+	struct trial trial;
+};
+
+FIXTURE_VARIANT(peers) {
+	struct fs_op on;
+};
+
+FIXTURE_SETUP(peers)
+{
+	const struct trial_spec spec = {
+		.fs = variant->on.fs,
+		.op = variant->on.op,
+		.holder = "vmsplice",
+		.pages = 4,
+		.first = 1,
+		.count = 2,
+		.higher = true,
+	};
+
+	REQUIRE(return, trial_setup(&self->trial, &spec));
+}
+
+FIXTURE_TEARDOWN(peers)
+{
+	trial_end(&self->trial);
+}
+
+TEST_F(peers, pinned_in_higher_inode)
+{
+	expect_wait_for(_metadata, &self->trial, 1);
+}
+
 int main(int argc, char **argv)
 {
 	for (const struct filesystem *fs = filesystems; fs->name; fs++)
@@ -81,5 +120,6 @@ int main(int argc, char **argv)
 					VARIANT_ADD(waits, data, "%s_%s_%s", data.fs, data.op,
 						    data.holder);
 			}
+	VARIANTS_OF_OPS(peers, OP_PEER, OP_SPARES | OP_EVICTS);
 	return dax_break_main(argc, argv);
 }
