@@ -2,6 +2,7 @@
 """The suite itself: on the default kernel, on one that breaks a promise, on stand-ins."""
 
 import contextlib
+import fnmatch
 import io
 import re
 import subprocess
@@ -9,6 +10,7 @@ import unittest
 from pathlib import Path
 
 from vm import cli, options, suite
+from vm.report import read_known_bugs
 from vm.suite import ROOT, SOURCE
 
 ORACLES = Path(__file__).parent / "oracles"
@@ -65,3 +67,6 @@ class SuiteRuns(unittest.TestCase):
         first = suite.load(cli.BUILD / "selftests").tests
         self.assertEqual(first, suite.load(cli.BUILD / "selftests").tests)
         self.assertEqual({t.program for t in first}, {p.stem for p in SOURCE.glob("*_test.c")})
+        for bug in read_known_bugs():
+            self.assertTrue([t for t in first if fnmatch.fnmatchcase(t.name, bug.pattern)],
+                            f"known-bugs: no test is called {bug.pattern}")

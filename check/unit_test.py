@@ -57,7 +57,7 @@ class Outcomes(unittest.TestCase):
         name = TESTS[0].name
         results, ktap = feed("boot 7.3.4-x", "begin a_test", f"out #  RUN           {name} ...",
                              "out # a_test.c:12:one:Expected 1 == 0",
-                             "out # a_test.c:12:one:P1 broken: it returned",
+                             "out # lib/dax_break.h:34:one:P1 broken: it returned",
                              f"out not ok 1 {name}", tests=TESTS[:1])
         self.assertEqual(results.cases[name].why, "P1 broken: it returned")
         self.assertEqual(results.cases[name].status, "failed")
@@ -77,6 +77,12 @@ class Outcomes(unittest.TestCase):
                           tests=TESTS[:1])
         self.assertEqual((results.cases[name].status, results.cases[name].why),
                          ("skipped", "no ublk"))
+
+    def test_facts_are_summed_up(self):
+        results, _ = feed("begin a_test", "out # recorded: ext4 waits for more: punch",
+                          "out # recorded: ext4 waits for more: zero")
+        said = report.Report(results, [], "./again", {}).text()
+        self.assertIn("recorded: ext4 waits for more: punch, zero", said)
 
     def test_whole_program_skipped(self):
         results, ktap = feed("begin a_test", "out 1..0 # SKIP no pmem", "end a_test 4")
