@@ -17,8 +17,13 @@
 #include "waiter.h"
 #include "why.h"
 
-/* CPU time that no operation of ours needs, but a spin soon has. */
+/*
+ * CPU time that no operation of ours needs, but a spin soon has. In a guest whose host
+ * is busy, CPU time passes while nothing is executed; so the waiter must also have
+ * been seen running that often, by an observer who is slowed down as much.
+ */
 #define SPIN_MS		500
+#define SPIN_LOOKS	300
 /* Where nothing says what it sleeps in: this long without waking is blocked. */
 #define DWELL_MS	500
 /* A killed task that is not gone by then will not go before its pin does. */
@@ -161,6 +166,7 @@ static enum waiter_state observe(struct waiter *waiter, enum until until)
 	long deadline = deadline_in(DEADLINE_MS);
 	long dwell = deadline_in(DWELL_MS);
 	unsigned long dwell_switches = 0;
+	unsigned int running = 0;
 
 	for (;; deadline_pause()) {
 		struct task task = read_task(waiter->pid);
@@ -174,7 +180,8 @@ static enum waiter_state observe(struct waiter *waiter, enum until until)
 		/* After the look, so that "asleep" is never said of a finished one. */
 		if (atomic_load(&waiter->shared->done))
 			return WAITER_DONE;
-		if (task.ticks - waiter->start_ticks >= spin)
+		running += task.state == 'R';
+		if (task.ticks - waiter->start_ticks >= spin && running >= SPIN_LOOKS)
 			return WAITER_SPINNING;
 		if (in_break < 0 && switches != dwell_switches) {
 			dwell_switches = switches;
