@@ -145,7 +145,7 @@ class BadGuest(Run):
     def test_hang(self):
         suite = fixture_suite(self.scratch, "stuck_test:is_stuck")
         suite.timeout = 1000
-        status, out, err = self.run_tests("--timeout", "12", the_suite=suite, limit=40)
+        status, out, err = self.run_tests("--timeout", "40", the_suite=suite, limit=80)
         self.assertEqual(status, cli.CRASHED, err)
         self.assertIn("ran out of time", err)
         self.assertRegex(err, r"task:stuck_test\s+state:D")
