@@ -254,6 +254,16 @@ TEST_F(result, sees_a_change_of_size)
 	ASSERT_NE(0, trial_unchanged(trial));
 }
 
+/* P1: the size is still the same, but blocks have gone. */
+TEST_F(result, sees_a_change_of_blocks)
+{
+	struct trial *trial = &self->trial;
+
+	trial->before[0] = (struct trial_stat){ .size = trial->file.size };
+	ASSERT_NE(0, trial_unchanged(trial));
+	ASSERT_NE(NULL, strstr(why(), "blocks"));
+}
+
 int main(int argc, char **argv)
 {
 	VARIANTS_OF_OPS(result, 0, 0);
