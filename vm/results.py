@@ -96,13 +96,13 @@ class Results:
             self._log.append(line)
 
     def _diagnosis(self) -> str:
-        """One line: the broken promise, else what was logged, else the last line."""
+        """One line: the broken promises, else what was logged, else the last line."""
         logged = [m[1] for m in map(LOG.match, self._log) if m]
         # The harness' own words on an assertion come first, the test's after them.
         logged.sort(key=lambda text: text.startswith("Expected "))
         broken = [text for text in logged if BROKEN.match(text)]
         fallback = [line.lstrip("# ") for line in self._log if not re.match(r"#\s+FAIL", line)]
-        return (broken or logged or fallback[-1:] or ["no diagnosis"])[0]
+        return "; ".join(broken) or (logged or fallback[-1:] or ["no diagnosis"])[0]
 
     def _end(self, program: str, status: str) -> None:
         self._programs += 1

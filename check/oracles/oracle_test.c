@@ -34,7 +34,7 @@ FIXTURE_SETUP(oracle)
 
 FIXTURE_TEARDOWN(oracle)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 static int return_at_once(void *file)
@@ -183,7 +183,7 @@ FIXTURE_SETUP(result)
 
 FIXTURE_TEARDOWN(result)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 static int run(struct trial *trial)

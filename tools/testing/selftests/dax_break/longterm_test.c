@@ -52,7 +52,7 @@ FIXTURE_TEARDOWN(longterm)
 	longterm_close(&self->longterm);
 	if (self->map)
 		munmap(self->map, self->len);
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 /* P7: none of the file's pages has a reference left. */

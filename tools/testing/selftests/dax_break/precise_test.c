@@ -46,7 +46,7 @@ FIXTURE_SETUP(precise)
 
 FIXTURE_TEARDOWN(precise)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 /* No page of the file has ever been mapped: nothing to look at. */
@@ -97,7 +97,7 @@ FIXTURE_SETUP(other_file)
 
 FIXTURE_TEARDOWN(other_file)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 	dax_file_close(&self->other, false);
 }
 
@@ -133,7 +133,7 @@ FIXTURE_SETUP(not_dax)
 
 FIXTURE_TEARDOWN(not_dax)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 TEST_F(not_dax, pinned)
@@ -175,7 +175,7 @@ FIXTURE_SETUP(scope)
 
 FIXTURE_TEARDOWN(scope)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 /* Lines of this form are what the runner sums up at the end. */

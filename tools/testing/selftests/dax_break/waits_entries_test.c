@@ -72,7 +72,7 @@ FIXTURE_SETUP(entries)
 
 FIXTURE_TEARDOWN(entries)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 TEST_F(entries, pmd_head)
@@ -123,7 +123,7 @@ FIXTURE_SETUP(pmd_part)
 
 FIXTURE_TEARDOWN(pmd_part)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 TEST_F(pmd_part, pinned)

@@ -55,7 +55,7 @@ FIXTURE_SETUP(mappings)
 
 FIXTURE_TEARDOWN(mappings)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 /* Replaces the mapping, through which nothing has been touched yet. */
@@ -106,7 +106,7 @@ FIXTURE_TEARDOWN(mapped)
 		kill(self->other, SIGKILL);
 		deadline_wait_child(self->other, DEADLINE_MS, &status);
 	}
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 TEST_F(mapped, by_nobody)

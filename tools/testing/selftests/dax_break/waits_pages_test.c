@@ -58,7 +58,7 @@ FIXTURE_SETUP(pages)
 
 FIXTURE_TEARDOWN(pages)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 TEST_F(pages, first)
@@ -180,7 +180,7 @@ FIXTURE_SETUP(during)
 
 FIXTURE_TEARDOWN(during)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 static void pinned_during_wait(struct __test_metadata *_metadata, struct trial *trial,
@@ -232,7 +232,7 @@ FIXTURE_SETUP(eof)
 
 FIXTURE_TEARDOWN(eof)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 /* The last page of the file has fewer bytes than the others, but a block like them. */
@@ -266,7 +266,7 @@ FIXTURE_SETUP(partial)
 
 FIXTURE_TEARDOWN(partial)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 /* The range begins within this page: its end is taken. */
@@ -310,7 +310,7 @@ FIXTURE_SETUP(scan)
 
 FIXTURE_TEARDOWN(scan)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 /*

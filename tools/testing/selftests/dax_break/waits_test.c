@@ -46,7 +46,7 @@ FIXTURE_SETUP(waits)
 
 FIXTURE_TEARDOWN(waits)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 /*
@@ -99,7 +99,7 @@ FIXTURE_SETUP(peers)
 
 FIXTURE_TEARDOWN(peers)
 {
-	trial_end(&self->trial);
+	trial_teardown(_metadata, &self->trial);
 }
 
 TEST_F(peers, pinned_in_higher_inode)
