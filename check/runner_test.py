@@ -23,14 +23,15 @@ PROGRAM_LIMIT = 4       # seconds for a program of fixtures
 
 
 def fixture_suite(directory: Path, *tests: str) -> Suite:
-    """A suite of programs from fixtures/, given as PROGRAM:TEST."""
+    """A suite of programs from fixtures/, given as PROGRAM:TEST or PROGRAM:FIXTURE:TEST."""
     for source in FIXTURES.iterdir():
         if source.suffix == ".c":
             subprocess.run(["gcc", "-static", "-o", directory / source.stem, source], check=True)
         else:
             shutil.copy(source, directory)
-    pairs = [name.split(":") for name in tests]
-    return Suite(directory, [Test(p, f"runner.ext4.{t}") for p, t in pairs], PROGRAM_LIMIT)
+    words = [name.split(":") for name in tests]
+    return Suite(directory, [Test(program, f"{''.join(fixture) or 'runner'}.ext4.{test}")
+                             for program, *fixture, test in words], PROGRAM_LIMIT)
 
 
 def processes(*words: str) -> list[str]:
@@ -130,7 +131,7 @@ class BadGuest(Run):
         suite = fixture_suite(self.scratch, "pass_test:passes")
         status, out, err = self.run_tests(the_suite=suite)
         self.assertEqual(status, cli.PASSED, err)
-        self.assertIn("ok 1 pass_test", out)
+        self.assertIn("ok 1 ext4:pass_test", out)
 
     def test_panic(self):
         suite = fixture_suite(self.scratch, "panic_test:panics", "a_test:passes")
@@ -141,6 +142,15 @@ class BadGuest(Run):
         self.assertIn("the guest crashed", err)
         self.assertIn("Kernel panic", err)
         self.assertIn("1 passed, 0 failed, 0 skipped, 1 not run", out)
+
+    def test_crash_that_was_to_be_feared(self):
+        """In a boot of its own, it is that test's failure and nobody else's."""
+        suite = fixture_suite(self.scratch, "crash_test:crash:panics", "pass_test:passes")
+        status, out, err = self.run_tests(the_suite=suite)
+        self.assertEqual(status, cli.FAILED, err)
+        self.assertRegex(out, "FAILED crash.ext4.panics\n    P9 broken: the guest crashed: "
+                              "Kernel panic - not syncing: sysrq triggered crash")
+        self.assertIn("1 passed, 1 failed, 0 skipped\n", out)
 
     def test_hang(self):
         suite = fixture_suite(self.scratch, "stuck_test:is_stuck")

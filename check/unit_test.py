@@ -9,9 +9,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from vm import accel, guest, kconfig, report
+from vm import accel, boots, guest, kconfig, report
 from vm.errors import RunError
-from vm.results import Results
+from vm.results import Feed, Results
 from vm.suite import ROOT, Suite, Test
 
 TESTS = [Test("a_test", f"waits.{fs}_punch.{name}") for fs in ("ext4", "xfs")
@@ -21,9 +21,10 @@ SUITE = Suite(Path("/nowhere"), TESTS, 10)
 
 def feed(*messages: str, tests=None) -> tuple[Results, list[str]]:
     ktap: list[str] = []
-    results = Results(TESTS if tests is None else tests, ktap.append)
+    results = Results(TESTS if tests is None else tests)
+    guest_feed = Feed(results, ktap.append, results.chosen)
     for message in messages:
-        results.feed(message)
+        guest_feed.feed(message)
     return results, ktap
 
 
@@ -160,19 +161,70 @@ class Kconfig(unittest.TestCase):
         self.assertNotIn("CONFIG_BLK_DEV_UBLK", kconfig.required(kconfig.FRAGMENTS[0]))
 
 
-class Resources(unittest.TestCase):
-    def machine(self, memory: int) -> guest.Machine:
-        return guest.Machine(Path("k"), Path("i"), Path("/tmp"), "tcg", memory)
+class Boots(unittest.TestCase):
+    """Which guests there are, and how they share one stream."""
 
+    def test_a_guest_for_each_filesystem_and_each_crash(self):
+        crash = Test("b_test", "crash.xfs_clone.bug")
+        planned = boots.plan([crash, *TESTS])
+        self.assertEqual([(b.name, b.alone) for b in planned],
+                         [("ext4", False), ("xfs", False), (crash.name, True)])
+        self.assertEqual([t.name for b in planned[:2] for t in b.tests], [t.name for t in TESTS])
+
+    def test_turns(self):
+        out: list[str] = []
+        turns = boots.Turns(out.append, 3)
+        first, second, third = (turns.writer(i) for i in range(3))
+        third("3a")
+        first("1a")
+        second("2a")
+        self.assertEqual(out, ["1a"], "live, and nobody else's")
+        turns.end(1)
+        turns.end(0)
+        third("3b")
+        self.assertEqual(out, ["1a", "2a", "3a", "3b"])
+
+    def test_results_are_numbered_through(self):
+        ktap: list[str] = []
+        results = Results(TESTS)
+        xfs = Feed(results, ktap.append, TESTS[2:], 2, "xfs:")
+        for message in ("begin a_test", f"out ok 1 {TESTS[2].name}",
+                        f"out ok 2 {TESTS[3].name}", "end a_test 0"):
+            xfs.feed(message)
+        self.assertEqual(ktap[-1], "ok 2 xfs:a_test")
+
+    def test_a_crash_is_its_tests_failure(self):
+        ktap: list[str] = []
+        test = Test("b_test", "crash.xfs_clone.bug")
+        results = Results([test])
+        alone = Feed(results, ktap.append, [test], 5, "xfs:")
+        alone.feed("begin b_test")
+        words = guest.last_words(guest.End.CRASHED, "x\n[ 1.2] kernel BUG at fs/inode.c:793!\n"
+                                 "RIP: 0010:clear_inode+0x73/0x80\nKernel panic - not syncing")
+        alone.crashed(words)
+        self.assertEqual(results.cases[test.name].status, "failed")
+        self.assertEqual(results.cases[test.name].why, "P9 broken: the guest crashed: "
+                         "kernel BUG at fs/inode.c:793! in clear_inode+0x73/0x80")
+        self.assertEqual(ktap[-1], "not ok 5 xfs:b_test")
+
+
+class Resources(unittest.TestCase):
     def test_memory(self):
         with self.assertRaisesRegex(RunError, "no memory for the guest.*--memory"):
-            guest.check_resources(self.machine(1 << 40))
+            guest.check_resources(1 << 40, Path("/tmp"), True, 1)
 
     def test_disk(self):
         full = mock.Mock(f_bavail=1, f_frsize=4096)
         with mock.patch("os.statvfs", return_value=full):
             with self.assertRaisesRegex(RunError, "no disk space"):
-                guest.check_resources(self.machine(1))
+                guest.check_resources(1, Path("/tmp"), True, 1)
+
+    def test_as_many_at_once_as_there_is_room_for(self):
+        room = mock.Mock(f_bavail=1000 << 8, f_frsize=4096)
+        with mock.patch("os.cpu_count", return_value=8):
+            self.assertEqual(guest.check_resources(1, Path("/tmp"), False, 3), 3)
+            with mock.patch("os.statvfs", return_value=room):
+                self.assertEqual(guest.check_resources(1, Path("/tmp"), True, 3), 1)
 
 
 class Accelerator(unittest.TestCase):

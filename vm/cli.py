@@ -2,6 +2,7 @@
 """run_tests.sh: the phases of a run, in their order, and its exit status."""
 
 import argparse
+import concurrent.futures
 import contextlib
 import os
 import shlex
@@ -14,10 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import accel, guest, host, initramfs, kconfig, kernel, options, suite
+from .boots import Boot, Turns, plan
 from .errors import RunError
 from .guest import End
 from .report import Report, read_known_bugs
-from .results import Results
+from .results import Feed, Results
 from .suite import ROOT, Suite, Test
 
 PASSED, FAILED, NOT_RUN, CRASHED, SKIPPED = range(5)
@@ -40,6 +42,8 @@ def again(opts: argparse.Namespace) -> str:
     words = ["./run_tests.sh"]
     if opts.host:
         words.append("--host")
+    if opts.destructive:
+        words.append("--destructive")
     if opts.kernel != "debian":
         words += ["--kernel", opts.kernel]
     if opts.modules:
@@ -86,45 +90,53 @@ def ktap_sink(also: Path | None):
         yield emit
 
 
-def environment(chosen: list[Test]) -> list[str]:
+def environment(boot: Boot | None, chosen: list[Test]) -> list[str]:
     """Orders that set it for the programs."""
     seed = os.environ.get("DAX_BREAK_SEED")
     return [f"env DAX_BREAK_FS={' '.join(sorted({t.fs for t in chosen}))}",
-            *([f"env DAX_BREAK_SEED={seed}"] if seed else [])]
+            *([f"env DAX_BREAK_SEED={seed}"] if seed else []),
+            *(["env DAX_BREAK_DESTRUCTIVE=1"] if boot and boot.alone else [])]
 
 
-def orders(chosen: list[Test], the_suite: Suite) -> list[str]:
+def orders(boot: Boot, the_suite: Suite) -> list[str]:
     """What the guest shall do, as init.c reads it."""
+    tests = list(boot.tests)
     runs = [" ".join(["run", str(the_suite.timeout), f"/bin/{program}",
-                      *the_suite.arguments(program, chosen)])
-            for program in sorted({t.program for t in chosen})]
-    return [*environment(chosen), *runs]
+                      *the_suite.arguments(program, tests)]) for program in boot.programs]
+    return [*environment(boot, tests), *runs]
 
 
-def prepare_guest(opts, the_suite: Suite, plan: list[str], directory: Path, pmem: bool):
-    """Kernel, image and accelerator: a machine ready to boot."""
-    the_kernel = kernel.resolve(opts.kernel, opts.modules, BUILD)
-    if the_kernel.config:
-        missing = kconfig.missing(the_kernel.config)
-        if missing:
-            raise RunError(f"{the_kernel.origin} cannot run the suite: it lacks "
-                           f"{', '.join(missing)}; enable that and build it again")
-    else:
-        plan = ["check", *plan]
-    how, reason = accel.choose(opts.accel)
-    print(f"# kernel: {the_kernel.origin}; accelerator: {how} ({reason})", flush=True)
-    image = directory / "initramfs"
-    programs = [the_suite.directory / name for name in {t.program for t in the_suite.tests}]
-    initramfs.write(image, BUILD / "init", the_kernel.modules,
-                    [*programs, BUILD / "selftests/with_pmem"], plan)
-    machine = guest.Machine(the_kernel.image, image, directory, how, opts.memory, pmem)
-    guest.check_resources(machine)
-    return machine
+class Machines:
+    """Kernel and accelerator: what all guests of a run have in common."""
+
+    def __init__(self, opts: argparse.Namespace, the_suite: Suite, directory: Path, pmem: bool):
+        self.opts, self.suite, self.directory, self.pmem = opts, the_suite, directory, pmem
+        self.kernel = kernel.resolve(opts.kernel, opts.modules, BUILD)
+        if self.kernel.config:
+            missing = kconfig.missing(self.kernel.config)
+            if missing:
+                raise RunError(f"{self.kernel.origin} cannot run the suite: it lacks "
+                               f"{', '.join(missing)}; enable that and build it again")
+        self.accel, reason = accel.choose(opts.accel)
+        print(f"# kernel: {self.kernel.origin}; accelerator: {self.accel} ({reason})", flush=True)
+
+    def make(self, name: str, plan: list[str], may_crash: bool = False) -> guest.Machine:
+        """A machine ready to boot, whose init follows @plan."""
+        directory = self.directory / name
+        directory.mkdir()
+        image = directory / "initramfs"
+        programs = [self.suite.directory / name for name in {t.program for t in self.suite.tests}]
+        initramfs.write(image, BUILD / "init", self.kernel.modules,
+                        [*programs, BUILD / "selftests/with_pmem"],
+                        plan if self.kernel.config else ["check", *plan])
+        return guest.Machine(self.kernel.image, image, directory, self.accel, self.opts.memory,
+                             self.pmem, may_crash)
 
 
-def run_guest(opts, machine: guest.Machine, feed: Callable[[str], None]) -> tuple[End, str]:
+def run_guest(opts, machine: guest.Machine, name: str, fleet: guest.Fleet,
+              feed: Callable[[str], None]) -> tuple[End, str]:
     """Boots it and follows it to its end. Returns how it ended and its last words."""
-    with (LAST_RUN / "console.log").open("wb") as log:
+    with (LAST_RUN / f"console.{name}.log").open("wb") as log:
         def on_console(data: bytes) -> None:
             log.write(data)
             log.flush()
@@ -133,21 +145,61 @@ def run_guest(opts, machine: guest.Machine, feed: Callable[[str], None]) -> tupl
                 sys.stderr.flush()
 
         running = guest.Guest(machine, feed, on_console)
+        fleet.add(running)
         end = running.run(opts.timeout)
     return end, "\n".join(running.tail)
 
 
-def verdict(end: End, results: Results, console: str) -> int:
-    """The exit status, after saying what a guest that failed has left to say."""
+def run_guests(opts, the_suite: Suite, machines: Machines, results: Results,
+               emit: Callable[[str], None]) -> dict[str, tuple[End, str]]:
+    """Runs all tests in the guests that they take. Returns how the shared ones ended."""
+    boots = plan(results.chosen)
+    turns = Turns(emit, len(boots))
+    fleet = guest.Fleet()
+    number = 1
+    feeds = []
+    for index, boot in enumerate(boots):
+        prefix = f"{boot.tests[0].fs}:"
+        feeds.append(Feed(results, turns.writer(index), boot.tests, number, prefix))
+        number += len(boot.programs)
+
+    def one(index: int) -> tuple[End, str]:
+        boot = boots[index]
+        machine = machines.make(boot.name, orders(boot, the_suite), boot.alone)
+        end, console = run_guest(opts, machine, boot.name, fleet, feeds[index].feed)
+        if boot.alone and end is not End.DONE:
+            feeds[index].crashed(guest.last_words(end, console))
+        turns.end(index)
+        return end, console
+
+    ends = {}
+    workers = guest.check_resources(opts.memory, machines.directory, machines.pmem, len(boots))
+    for group in ([i for i, b in enumerate(boots) if not b.alone],
+                  [i for i, b in enumerate(boots) if b.alone]):
+        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+            futures = {i: pool.submit(one, i) for i in group}
+            try:
+                ends |= {boots[i].name: f.result() for i, f in futures.items()}
+            except BaseException:
+                # Without their guests the threads have nothing to wait for.
+                pool.shutdown(wait=False, cancel_futures=True)
+                fleet.kill()
+                raise
+    return {b.name: ends[b.name] for b in boots if not b.alone}
+
+
+def verdict(ends: dict[str, tuple[End, str]], results: Results) -> int:
+    """The exit status, after saying what guests that failed have left to say."""
     if results.missing:
         raise RunError(f"this kernel cannot run the suite: it lacks {results.missing}")
-    if end is not End.DONE:
-        print(f"{end.value}; the end of its console ({LAST_RUN}/console.log):\n{console}",
-              file=sys.stderr)
-    if end is End.NOT_BOOTED:
-        raise RunError(f"{end.value}: is it a kernel for this machine, with the options of "
-                       "vm/config?")
-    if end is not End.DONE:
+    bad = {name: end for name, end in ends.items() if end[0] is not End.DONE}
+    for name, (end, console) in bad.items():
+        print(f"{end.value} ({name}); the end of its console ({LAST_RUN}/console.{name}.log):\n"
+              f"{console}", file=sys.stderr)
+    if any(end is End.NOT_BOOTED for end, _ in bad.values()):
+        raise RunError(f"{End.NOT_BOOTED.value}: is it a kernel for this machine, with the "
+                       "options of vm/config?")
+    if bad:
         return CRASHED
     if results.problems or results.with_status("failed"):
         return FAILED
@@ -170,23 +222,27 @@ def run(opts, the_suite: Suite | None = None, pmem: bool = True) -> tuple[int, R
 
     with run_directory(opts.keep) as directory, ktap_sink(opts.ktap) as emit:
         if opts.shell:
-            machine = prepare_guest(opts, the_suite, [*environment(chosen), SHELL], directory, pmem)
+            machine = Machines(opts, the_suite, directory, pmem).make(
+                "shell", [*environment(None, chosen), SHELL])
+            guest.check_resources(opts.memory, directory, pmem, 1)
             return guest.shell(machine), None
-        if opts.host:
-            booted = time.monotonic()
-            results = Results(chosen, emit)
-            end, console = host.run(the_suite, chosen, results.feed), ""
+        results = Results(chosen)
+        machines = None if opts.host else Machines(opts, the_suite, directory, pmem)
+        booted = time.monotonic()
+        emit("KTAP version 1")
+        if machines:
+            emit(f"1..{sum(len(b.programs) for b in plan(chosen))}")
+            ends = run_guests(opts, the_suite, machines, results, emit)
         else:
-            machine = prepare_guest(opts, the_suite, orders(chosen, the_suite), directory, pmem)
-            booted = time.monotonic()
-            results = Results(chosen, emit)
-            end, console = run_guest(opts, machine, results.feed)
+            emit(f"1..{len({t.program for t in chosen})}")
+            feed = Feed(results, emit, chosen).feed
+            ends = {"host": (host.run(the_suite, chosen, feed, opts.destructive), "")}
     ended = time.monotonic()
     first = results.first_test or ended
     phases = {"build": booted - started, "boot": first - booted, "test": ended - first}
     report = Report(results, read_known_bugs(), again(opts), phases)
     print(report.text())
-    return verdict(end, results, console), report
+    return verdict(ends, results), report
 
 
 def main(argv: list[str], **for_testing) -> int:

@@ -8,6 +8,7 @@ system, and it dies with the runner, whatever kills that.
 import ctypes
 import json
 import os
+import re
 import selectors
 import signal
 import socket
@@ -59,6 +60,7 @@ class Machine:
     accel: str
     memory_mib: int
     pmem: bool = True
+    may_crash: bool = False     # then it ends at the first oops, and is not asked for more
 
     def command(self) -> list[str]:
         maxmem = self.memory_mib + 2 * PMEM_MIB
@@ -69,7 +71,7 @@ class Machine:
                  "-machine", f"q35,nvdimm={'on' if self.pmem else 'off'}",
                  "-m", f"{self.memory_mib}M,slots=2,maxmem={maxmem}M",
                  "-kernel", str(self.kernel), "-initrd", str(self.image),
-                 "-append", COMMAND_LINE]
+                 "-append", COMMAND_LINE + (" oops=panic" if self.may_crash else "")]
         if self.pmem:
             backing = self.directory / "nvdimm.img"
             words += ["-object", f"memory-backend-file,id=m0,share=on,mem-path={backing},"
@@ -94,6 +96,14 @@ class Guest:
     tail: list[str] = field(default_factory=list)
     _rest: bytes = b""
     _unfinished: bytes = b""
+    _qemu: subprocess.Popen | None = None
+    _killed: bool = False
+
+    def kill(self) -> None:
+        """Ends it; for another thread than the one that is in run()."""
+        self._killed = True
+        if self._qemu:
+            self._qemu.kill()
 
     def run(self, seconds: float) -> End:
         """Boots and follows the guest to its end, at most @seconds. QEMU is gone then."""
@@ -108,9 +118,12 @@ class Guest:
             with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                   stderr=subprocess.PIPE, pass_fds=[s.fileno() for s in theirs],
                                   preexec_fn=die_with_parent) as qemu:
+                self._qemu = qemu
                 try:
                     for end in theirs:
                         end.close()
+                    if self._killed:
+                        return End.NOT_BOOTED
                     return self._follow(qemu, console, channel, monitor, seconds)
                 finally:
                     qemu.kill()
@@ -191,18 +204,56 @@ class Guest:
             self._pump(selector, max(0.0, until - time.monotonic()))
 
 
-def check_resources(machine: Machine) -> None:
-    """Memory for the guest and disk for its NVDIMM, before anything is started."""
-    disk = os.statvfs(machine.directory)
+class Fleet:
+    """Guests that run in threads, to be ended by another one all at once."""
+
+    def __init__(self):
+        self._guests: list[Guest] = []
+        self._killed = False
+
+    def add(self, running: Guest) -> None:
+        self._guests.append(running)
+        if self._killed:
+            running.kill()
+
+    def kill(self) -> None:
+        self._killed = True
+        for running in self._guests:
+            running.kill()
+
+
+def check_resources(memory_mib: int, directory: Path, pmem: bool, guests: int) -> int:
+    """Before anything is started: how many of @guests fit at once, and have a processor.
+
+    Each takes @memory_mib, and in @directory the disk space of its NVDIMM.
+    """
+    disk = os.statvfs(directory)
     free = disk.f_bavail * disk.f_frsize >> 20
-    if machine.pmem and free < PMEM_MIB + LABEL_MIB:
+    size = PMEM_MIB + LABEL_MIB if pmem else 0
+    if free < size:
         raise RunError(f"no disk space for the guest's memory: {free} MiB free in "
-                       f"{machine.directory}, {PMEM_MIB + LABEL_MIB} needed")
+                       f"{directory}, {size} needed")
     meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
     available = int(meminfo.partition("MemAvailable:")[2].split()[0]) >> 10
-    if available < machine.memory_mib:
+    if available < memory_mib:
         raise RunError(f"no memory for the guest: {available} MiB available, "
-                       f"{machine.memory_mib} needed; see --memory")
+                       f"{memory_mib} needed; see --memory")
+    fit = min(available // memory_mib, free // size if size else guests)
+    return max(1, min(guests, fit, os.cpu_count() or 1))
+
+
+# What a kernel says when it goes down, most telling first.
+DYING = (r"kernel BUG at \S+", r"BUG: .*", r"Oops: .*", r"general protection fault.*",
+         r"Kernel panic - .*")
+
+
+def last_words(end: End, console: str) -> str:
+    """Why a guest ended as it did, in one line."""
+    for pattern in DYING:
+        if match := re.search(pattern, console):
+            where = re.search(r"RIP: \S+:(\S+)", console)
+            return f"P9 broken: {end.value}: {match[0]}" + (f" in {where[1]}" if where else "")
+    return f"P9 broken: {end.value}"
 
 
 def shell(machine: Machine) -> int:

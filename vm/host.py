@@ -15,9 +15,12 @@ from .suite import Suite, Test
 REAP_SECONDS = 2
 
 
-def run(the_suite: Suite, chosen: list[Test], feed: Callable[[str], None]) -> End:
-    """Feeds @feed the messages of init.c."""
+def run(the_suite: Suite, chosen: list[Test], feed: Callable[[str], None],
+        destructive: bool) -> End:
+    """Feeds @feed the messages of init.c. @destructive: tests may crash the machine."""
     environment = os.environ | {"DAX_BREAK_FS": " ".join(sorted({t.fs for t in chosen}))}
+    if destructive:
+        environment["DAX_BREAK_DESTRUCTIVE"] = "1"
     feed(f"boot {platform.release()}")
     for program in sorted({t.program for t in chosen}):
         feed(f"begin {program}")

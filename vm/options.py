@@ -17,8 +17,8 @@ SYNOPSIS
 
 DESCRIPTION
     Builds the dax_break selftests, boots a kernel in QEMU with emulated
-    persistent memory, runs them on ext4 and XFS there, and says what came of it:
-    KTAP while they run, then a summary. Nothing of this machine is touched but
+    persistent memory, in a guest for each filesystem at the same time, runs them
+    there, and says what came of it: KTAP while they run, then a summary. Nothing of this machine is touched but
     packages that are missing (installed if root) and the directory build/.
 
     TEST selects tests: a full name, a glob, a part of names, or a program.
@@ -36,7 +36,9 @@ OPTIONS
     --fs LIST         only these filesystems, e.g. ext4,xfs
     --list            print the names of the selected tests, run nothing
     --ktap FILE       write the KTAP there, too
-    --timeout SECONDS for the whole guest (default: 600)
+    --destructive     with --host: run tests, too, that may crash the machine; a
+                      guest gets each of them in a boot of its own, at the end
+    --timeout SECONDS for a whole guest (default: 600)
     --accel HOW       auto (default), kvm or tcg
     --memory SIZE     of the guest besides its persistent memory (default: 1G)
     --shell           a root shell in the prepared guest instead of the tests
@@ -54,7 +56,7 @@ ENVIRONMENT
                       machine's apt gets them
 
 FILES
-    build/last-run/   console.log and results.ktap of the last run
+    build/last-run/   results.ktap and console.*.log of the last run
     known-bugs        failures that are old news
 
 EXIT STATUS
@@ -104,6 +106,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--fs", default="", metavar="LIST")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--ktap", type=Path, metavar="FILE")
+    parser.add_argument("--destructive", action="store_true")
     parser.add_argument("--timeout", type=seconds, default=600, metavar="SECONDS")
     parser.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto")
     parser.add_argument("--memory", type=size_mib, default=1024, metavar="SIZE")
@@ -115,4 +118,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.host and (args.shell or args.modules or args.kernel != "debian"):
         parser.error("--host runs no guest: leave --shell, --kernel and --modules out")
+    if args.destructive and not args.host:
+        parser.error("--destructive is for --host: a guest may be crashed anyway")
     return args

@@ -7,7 +7,7 @@ result: a test that was chosen and did not report has failed, saying so.
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from .suite import Test
@@ -36,17 +36,36 @@ class Case:
 
 @dataclass
 class Results:
-    """Collects results; prints KTAP, line by line, to @emit."""
+    """Of a run: all that its feeds, one for each guest, have collected."""
 
     chosen: list[Test]
-    emit: Callable[[str], None]
     cases: dict[str, Case] = field(default_factory=dict)
     kernel: str = ""
-    missing: str = ""       # options that the guest found its kernel to lack
+    missing: str = ""       # options that a guest found its kernel to lack
     problems: list[str] = field(default_factory=list)   # of programs as a whole
     recorded: dict[str, list[str]] = field(default_factory=dict)    # facts, and whose
     first_test: float = 0.0     # time.monotonic() of its start; 0: none yet
-    _programs: int = 0
+
+    def __post_init__(self):
+        self.cases = {t.name: Case(t) for t in self.chosen}
+
+    def with_status(self, status: str) -> list[Case]:
+        return [c for c in self.cases.values() if c.status == status]
+
+
+@dataclass
+class Feed:
+    """Reads the messages of one guest into @results; prints KTAP, line by line, to @emit.
+
+    At the outermost level of the KTAP are programs, numbered from @number on, their
+    names preceded by @prefix.
+    """
+
+    results: Results
+    emit: Callable[[str], None]
+    tests: Collection[Test]
+    number: int = 1
+    prefix: str = ""
     _log: list[str] = field(default_factory=list)
     _running: str = ""
     _started: float = 0.0
@@ -54,17 +73,15 @@ class Results:
     _bail_out: str = ""
 
     def __post_init__(self):
-        self.cases = {t.name: Case(t) for t in self.chosen}
-        self.emit("KTAP version 1")
-        self.emit(f"1..{len({t.program for t in self.chosen})}")
+        self._cases = {t.name: self.results.cases[t.name] for t in self.tests}
 
     def feed(self, message: str) -> None:
         kind, _, rest = message.partition(" ")
         if kind == "boot":
-            self.kernel = rest
+            self.results.kernel = rest
             self.emit(f"# kernel {rest}")
         elif kind == "missing":
-            self.missing = rest
+            self.results.missing = rest
         elif kind == "begin":
             self._skip_all, self._bail_out, self._running, self._log = None, "", "", []
         elif kind == "out":
@@ -77,10 +94,10 @@ class Results:
         self.emit("  " + line.replace("TAP version 13", "KTAP version 1"))
         if match := RUN.match(line):
             self._running, self._log, self._started = match[1], [], time.monotonic()
-            self.first_test = self.first_test or self._started
+            self.results.first_test = self.results.first_test or self._started
         elif match := RESULT.match(line):
             verdict, name, skip, reason = match.groups()
-            case = self.cases.get(name)
+            case = self._cases.get(name)
             if case:
                 case.seconds = time.monotonic() - self._started
                 case.status = "skipped" if skip else "passed" if verdict == "ok" else "failed"
@@ -91,7 +108,7 @@ class Results:
         elif match := BAIL_OUT.match(line):
             self._bail_out = match[1]
         elif match := RECORDED.match(line):
-            self.recorded.setdefault(match[1], []).append(match[2])
+            self.results.recorded.setdefault(match[1], []).append(match[2])
         else:
             self._log.append(line)
 
@@ -105,12 +122,12 @@ class Results:
         return "; ".join(broken) or (logged or fallback[-1:] or ["no diagnosis"])[0]
 
     def _end(self, program: str, status: str) -> None:
-        self._programs += 1
-        unreported = [c for c in self.cases.values() if c.test.program == program and not c.status]
+        cases = [c for c in self._cases.values() if c.test.program == program]
+        unreported = [c for c in cases if not c.status]
         if self._skip_all is not None:
             for case in unreported:
                 case.status, case.why = "skipped", self._skip_all
-            self.emit(f"ok {self._programs} {program} # SKIP {self._skip_all}")
+            self._result("ok", program, f" # SKIP {self._skip_all}")
             return
         problem = {"timeout": "ran out of time"}.get(status, f"ended with {status}")
         last = self._bail_out or next((x for x in reversed(self._log) if x.strip()), "")
@@ -119,12 +136,20 @@ class Results:
             where = "" if case.reached else " before this test"
             case.status = "failed"
             case.why = f"{program} {problem}{where}" + (f": {last}" if last else "")
-        failed = any(c.status == "failed" for c in self.cases.values()
-                     if c.test.program == program)
+        failed = any(c.status == "failed" for c in cases)
         if status not in ("0", "1", "4") and not unreported:
-            self.problems.append(f"{program} {problem} after its last test")
+            self.results.problems.append(f"{self.prefix}{program} {problem} after its last test")
             failed = True
-        self.emit(f"{'not ok' if failed else 'ok'} {self._programs} {program}")
+        self._result("not ok" if failed else "ok", program)
 
-    def with_status(self, status: str) -> list[Case]:
-        return [c for c in self.cases.values() if c.status == status]
+    def _result(self, verdict: str, program: str, directive: str = "") -> None:
+        self.emit(f"{verdict} {self.number} {self.prefix}{program}{directive}")
+        self.number += 1
+
+    def crashed(self, words: str) -> None:
+        """Its guest is gone, with @words; that is the failure of the test that it was for."""
+        for case in self._cases.values():
+            if not case.status:
+                case.status, case.why = "failed", words
+                self.emit(f"  # {words}")
+                self._result("not ok", case.test.program)

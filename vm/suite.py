@@ -26,6 +26,11 @@ class Test:
         """Every variant's name begins with the filesystem it runs on."""
         return self.name.split(".")[1].split("_")[0]
 
+    @property
+    def may_crash(self) -> bool:
+        """Can it take the kernel down with it? Then its fixture is called so."""
+        return self.name.split(".")[0].split("_")[0] == "crash"
+
     def matches(self, pattern: str) -> bool:
         """A glob over the name, the whole name, part of it, or the program's name."""
         if any(c in pattern for c in "*?["):

@@ -66,7 +66,7 @@ int quiet_begin(void)
 {
 	log_fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (log_fd < 0)
-		return why_set(errno, "the kernel's log cannot be read (/dev/kmsg: %s), so P9 is not checked",
+		return why_set(errno, "P9 is not checked: /dev/kmsg cannot be read (%s)",
 			       strerror(errno));
 	known_warnings = mmap(NULL, sizeof(*known_warnings), PROT_READ | PROT_WRITE,
 			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -101,7 +101,7 @@ static bool next_record(char *text, size_t size)
 
 static bool is_complaint(const char *text)
 {
-	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(complaints); i++)
 		if (strstr(text, complaints[i]))
 			return true;
 	return false;
