@@ -145,7 +145,7 @@ class KnownBugs(unittest.TestCase):
                           f"out not ok 2 {new}", "end a_test 1", tests=TESTS[:2])
         said = report.Report(results, self.read("-6.14 | *.one | wrong | abc\n"), "./again", {})
         self.assertEqual([c.test.name for c in said.new_failures()], [new])
-        self.assertIn("known: wrong (fixed by abc)", said.text())
+        self.assertIn(f"KNOWN wrong (fixed by abc)\n    found by {old}\n", said.text())
         self.assertIn(f"again: ./again {new}", said.text())
 
 

@@ -74,19 +74,27 @@ class Report:
 
     def _failures(self) -> str:
         lines = []
+        failed = self.results.with_status("failed")
         # A program that ended early fails the rest of its tests for one reason: say it once.
-        for _, cases in itertools.groupby(self.results.with_status("failed"), lambda c:
+        for _, cases in itertools.groupby((c for c in failed if not self.bug(c)), lambda c:
                                           c.test.name if c.reached else c.test.program):
             first, *others = cases
-            bug = self.bug(first)
             name, more = first.test.name, ""
             if others:
                 name, more = first.test.program, f", {len(others) + 1} tests"
-            lines += [f"FAILED {name}{more}", f"    {first.why}"]
-            lines += [f"    known: {bug.what}"] if bug else []
-            lines += [f"    again: {self.again} {name}"]
+            lines += [f"FAILED {name}{more}", f"    {first.why}", f"    again: {self.again} {name}"]
         lines += [f"FAILED {problem}" for problem in self.results.problems]
+        for what in dict.fromkeys(self.bug(c).what for c in failed if self.bug(c)):
+            lines += self._known(what, [c for c in failed if self.bug(c) and self.bug(c).what == what])
         return "\n".join(lines)
+
+    def _known(self, what: str, cases: list[Case]) -> list[str]:
+        """A bug that is old news, once for all the tests that found it."""
+        name = cases[0].test.name
+        others = len(cases) - 1
+        more = f" and {others} other test{'s' * (others > 1)}" if others else ""
+        return [f"KNOWN {what}", f"    found by {name}{more}",
+                f"    {cases[0].why}", f"    again: {self.again} {name}"]
 
     def _skips(self) -> str:
         reasons: dict[str, int] = {}

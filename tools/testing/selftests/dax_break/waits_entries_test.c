@@ -46,15 +46,13 @@ static int setup(struct trial *trial, const struct fs_op *on, unsigned int first
 	int rc;
 
 	if (!pmd)
-		return why_set(EOPNOTSUPP,
-			       "no PMD mappings of 16 MiB or less here: CONFIG_TRANSPARENT_HUGEPAGE");
+		return why_set(EOPNOTSUPP, "%s", DAX_FILE_NO_PMD);
 	rc = trial_setup(trial, &spec);
 	if (rc)
 		return rc;
 	dax_file_touch(&trial->file, 0);
 	if (!dax_file_page_is_pmd(&trial->file, 0))
-		return why_set(EOPNOTSUPP,
-			       "no PMD mapping of a DAX file to be had: CONFIG_FS_DAX_PMD, and extents aligned to it");
+		return why_set(EOPNOTSUPP, "%s", DAX_FILE_NO_PMD_HERE);
 	/* Too few pages for another PMD. */
 	for (unsigned int page = pmd; page < pmd + PTE_PAGES; page++)
 		dax_file_touch(&trial->file, page);

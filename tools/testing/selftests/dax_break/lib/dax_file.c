@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <linux/mman.h>
 #include <linux/types.h>
 #include <unistd.h>
@@ -25,16 +28,22 @@ const struct dax_mapping dax_mappings[] = {
 	{ .name = NULL },
 };
 
+/* The page's index has 16 bits: enough for the largest file of ours. */
+static __u64 tag_of(ino_t ino, unsigned int generation, unsigned int page)
+{
+	return (__u64)ino << 32 | 0xda000000 | (generation & 0xff) << 16 | (page & 0xffff);
+}
+
 /* Writes the tags of pages [first, first + count), with @buf for WRITE_PAGES of them. */
 static int write_tags(struct dax_file *file, ino_t tag, __u64 *buf, unsigned int first,
 		      unsigned int count)
 {
 	size_t words = file->page_size / sizeof(*buf);
 	off_t start = first * file->page_size;
-	ssize_t len = count * file->page_size;
+	ssize_t n, len = count * file->page_size;
 
 	for (unsigned int i = 0; i < count; i++) {
-		__u64 word = (__u64)tag << 32 | 0xda000000 | (first + i);
+		__u64 word = tag_of(tag, 0, first + i);
 
 		file->content[first + i] = word;
 		for (size_t j = 0; j < words; j++)
@@ -42,8 +51,22 @@ static int write_tags(struct dax_file *file, ino_t tag, __u64 *buf, unsigned int
 	}
 	if (start + len > file->size)
 		len = file->size - start;
-	if (pwrite(file->fd, buf, len, start) != len)
+	n = pwrite(file->fd, buf, len, start);
+	/* What is missing did not fit. */
+	if (n >= 0 && n != len)
+		errno = ENOSPC;
+	if (n != len)
 		return why_set(errno, "cannot write %s: %s", file->path, strerror(errno));
+	return 0;
+}
+
+/* The file is as large as it could become. */
+static int keep_what_fits(struct dax_file *file)
+{
+	file->pages = lseek(file->fd, 0, SEEK_END) / file->page_size;
+	file->size = file->pages * file->page_size;
+	if (ftruncate(file->fd, file->size))
+		return why_set(errno, "cannot truncate %s: %s", file->path, strerror(errno));
 	return 0;
 }
 
@@ -53,17 +76,20 @@ static int write_content(struct dax_file *file, const struct dax_file_spec *spec
 	unsigned int hole = spec->hole_pages ? spec->hole : file->pages;
 	__u64 *buf = malloc(WRITE_PAGES * file->page_size);
 	int rc = buf ? 0 : why_set(ENOMEM, "no memory for a buffer");
-	unsigned int count;
+	/* Of blocks here and there, XFS gives those at hand to who asks for few. */
+	unsigned int count, at_once = spec->as_room_permits ? 1 : WRITE_PAGES;
 
 	for (unsigned int page = 0; !rc && page < file->pages; page += count) {
 		unsigned int end = page < hole ? hole : file->pages;
 
 		if (page == hole)
 			page += spec->hole_pages;
-		count = end - page < WRITE_PAGES ? end - page : WRITE_PAGES;
+		count = end - page < at_once ? end - page : at_once;
 		rc = write_tags(file, spec->tag ?: file->ino, buf, page, count);
 	}
 	free(buf);
+	if (rc == -ENOSPC && spec->as_room_permits)
+		return keep_what_fits(file);
 	return rc;
 }
 
@@ -94,7 +120,7 @@ static int fill(struct dax_file *file, const struct dax_file_spec *spec)
 	 * Before the data, for extents in one piece (not for all: it takes time). Just
 	 * whole PMDs: ext4 aligns what is a multiple of its stripe.
 	 */
-	if (pmd && in_front >= pmd &&
+	if (pmd && in_front >= pmd && !spec->as_room_permits &&
 	    fallocate(file->fd, 0, 0, in_front / pmd * pmd * file->page_size))
 		return why_set(errno, "cannot allocate %s: %s", file->path, strerror(errno));
 	if (spec->hole_pages && ftruncate(file->fd, file->size))
@@ -239,6 +265,32 @@ bool dax_file_page_is_pmd(const struct dax_file *file, unsigned int page)
 		close(fd);
 	free(entries);
 	return all;
+}
+
+void dax_file_store(struct dax_file *file, unsigned int page)
+{
+	__u64 *words = dax_file_page(file, page);
+	__u64 word = tag_of(file->ino, ++file->generation, page);
+
+	for (size_t i = 0; i < file->page_size / sizeof(*words); i++)
+		__atomic_store_n(&words[i], word, __ATOMIC_RELAXED);
+	file->content[page] = word;
+}
+
+__u64 dax_file_physical(const struct dax_file *file, unsigned int page)
+{
+	struct {
+		struct fiemap map;
+		struct fiemap_extent extent;
+	} ask = {
+		.map.fm_start = page * file->page_size,
+		.map.fm_length = 1,
+		.map.fm_extent_count = 1,
+	};
+
+	if (ioctl(file->fd, FS_IOC_FIEMAP, &ask) || !ask.map.fm_mapped_extents)
+		return 0;
+	return ask.extent.fe_physical + ask.map.fm_start - ask.extent.fe_logical;
 }
 
 void dax_file_page_got(struct dax_file *file, unsigned int page, __u64 word)

@@ -3,7 +3,8 @@
  * A file of known content on a DAX filesystem, and a mapping of it.
  *
  * Every page is filled with one 64-bit word, at first a tag that says whose it is:
- * inode number and page index. Whatever else is found in a page came from elsewhere.
+ * inode number, generation and page index. Whatever else is found in a page came from
+ * elsewhere, or from earlier.
  */
 #ifndef DAX_BREAK_DAX_FILE_H
 #define DAX_BREAK_DAX_FILE_H
@@ -20,6 +21,7 @@ struct dax_file {
 	off_t size;		/* bytes, at creation */
 	unsigned int pages;	/* the last one maybe only in part */
 	__u64 *content;		/* what page i is filled with: 0 in a hole */
+	unsigned int generation;	/* of the tags that were stored last */
 	char *map;		/* of the whole file; NULL: not mapped */
 	bool store;		/* the mapping is shared and writable */
 	void *reserved;		/* address space that the mapping lies in */
@@ -34,6 +36,7 @@ struct dax_file_spec {
 	bool plain;		/* a file that is not DAX, in a directory of such */
 	ino_t tag;		/* tags of this inode's file instead of its own; 0: its own */
 	unsigned int hole, hole_pages;	/* these pages, from @hole on, are a hole */
+	bool as_room_permits;	/* fewer pages if there is no room for all */
 };
 
 /*
@@ -74,6 +77,12 @@ void dax_file_touch(struct dax_file *file, unsigned int page);
 /* Faults all pages in by loads, as fast as the kernel can. */
 void dax_file_populate(struct dax_file *file);
 
+/* Why there is no PMD mapping, for those who skip a test then. */
+#define DAX_FILE_NO_PMD \
+	"no PMD mappings of 16 MiB or less here: CONFIG_TRANSPARENT_HUGEPAGE"
+#define DAX_FILE_NO_PMD_HERE \
+	"no PMD mapping of a DAX file to be had: CONFIG_FS_DAX_PMD, and extents aligned to it"
+
 /* Pages of a PMD, or 0 if this kernel has none or they are too large to be of use here. */
 unsigned int dax_file_pmd_pages(void);
 
@@ -82,6 +91,15 @@ unsigned int dax_file_pmd_pages(void);
  * been touched: one fault that made all its pages present tells.
  */
 bool dax_file_page_is_pmd(const struct dax_file *file, unsigned int page);
+
+/* Fills @page with the tag of a new generation, by stores through the mapping. */
+void dax_file_store(struct dax_file *file, unsigned int page);
+
+/*
+ * Where the block of @page is on the device, in bytes, by FIEMAP; 0: it has none, or
+ * the filesystem does not tell.
+ */
+__u64 dax_file_physical(const struct dax_file *file, unsigned int page);
 
 /* A device has filled @page with @word. */
 void dax_file_page_got(struct dax_file *file, unsigned int page, __u64 word);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include "filesystem.h"
 #include "why.h"
@@ -23,6 +26,7 @@ const struct filesystem filesystems[] = {
 		.package = "e2fsprogs",
 		.mkfs = { "mkfs.ext4", "-q", "-F", "-b", "%P",
 			  "-E", "stride=512,stripe_width=512,nodiscard", NULL },
+		.reserve = "/sys/fs/ext4/%D/reserved_clusters",
 	},
 	{
 		.name = "xfs",
@@ -44,10 +48,25 @@ const struct filesystem *filesystem_find(const char *name)
 	return NULL;
 }
 
+static int keep_no_reserve(const char *pattern, const char *device)
+{
+	const char *mark = strstr(pattern, "%D"), *name = strrchr(device, '/') + 1;
+	char path[128];
+	int fd, rc = 0;
+
+	snprintf(path, sizeof(path), "%.*s%s%s", (int)(mark - pattern), pattern, name, mark + 2);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		rc = why_set(errno, "cannot write %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 int filesystem_mount(const struct filesystem *fs, const char *device, const char *dir)
 {
 	if (!mount(device, dir, fs->name, 0, "dax=inode"))
-		return 0;
+		return fs->reserve ? keep_no_reserve(fs->reserve, device) : 0;
 	if (errno == ENODEV)
 		return why_set(EOPNOTSUPP, "this kernel has no %s: %s is needed", fs->name,
 			       fs->config);

@@ -22,6 +22,11 @@ struct filesystem {
 	 * for a kernel that does not mount it otherwise. NULL: nothing.
 	 */
 	int (*tune)(const char *device, bool on);
+	/*
+	 * Of a mounted one, the file that says how much it keeps for itself, to which 0
+	 * is written, so that tests can fill it; "%D" is the device's name. NULL: none.
+	 */
+	const char *reserve;
 };
 
 /* The table; ends with a NULL name. */

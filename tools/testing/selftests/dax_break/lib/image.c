@@ -121,6 +121,14 @@ void image_swap(struct image *a, struct image *b, off_t start, off_t len)
 	}
 }
 
+long image_find(const struct image *image, __u64 word)
+{
+	for (size_t i = 0; i < page_behind(image, image->size); i++)
+		if (image->pages[i].word == word && !image->pages[i].zero_to)
+			return i;
+	return -1;
+}
+
 bool image_equal(const struct image *a, const struct image *b, off_t start, off_t len)
 {
 	for (size_t i = page_of(a, start); i < page_behind(a, start + len); i++)

@@ -49,6 +49,9 @@ void image_allocate(struct image *image, off_t start, off_t len);
 void image_share(struct image *to, struct image *from, off_t start, off_t len);
 void image_swap(struct image *a, struct image *b, off_t start, off_t len);
 
+/* The page that is filled with @word; -1: none is. */
+long image_find(const struct image *image, __u64 word);
+
 /* Is the content the same there? */
 bool image_equal(const struct image *a, const struct image *b, off_t start, off_t len);
 

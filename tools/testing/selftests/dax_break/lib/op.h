@@ -42,6 +42,7 @@ enum op_flags {
 	OP_EVICTS	= 1 << 5,
 	OP_UNMOUNTS	= 1 << 6,	/* by unmounting its filesystem */
 	OP_ENDS_DAX	= 1 << 7,	/* to come back as one that is not DAX */
+	OP_FREES	= 1 << 8,	/* leaves blocks of the range without an owner */
 };
 
 struct op {

@@ -232,25 +232,54 @@ static int look_again(struct trial *trial)
 	return 0;
 }
 
-int trial_check(struct trial *trial)
+/* What the files are to look like after the operation. To be freed, even after a failure. */
+static int expect(const struct trial *trial, struct image *file, struct image *peer)
 {
 	bool has_peer = trial->op->flags & OP_PEER;
-	struct image file, peer = { 0 };
+	off_t start = trial->target.start, len = trial->target.len;
+	int rc;
+
+	*peer = (struct image){ .pages = NULL };
+	rc = image_of(file, &trial->file, len);
+	if (!rc && has_peer)
+		rc = image_of(peer, &trial->peer, len);
+	if (!rc)
+		trial->op->result(file, peer, start, len);
+	return rc;
+}
+
+int trial_check(struct trial *trial)
+{
+	struct image file, peer;
 	int rc = trial->op->flags & OP_EVICTS ? look_again(trial) : 0;
 
 	if (rc || !trial->op->result)
 		return rc;
-	rc = image_of(&file, &trial->file, trial->target.len);
-	if (rc)
-		return rc;
-	if (has_peer)
-		rc = image_of(&peer, &trial->peer, trial->target.len);
-	if (!rc) {
-		trial->op->result(&file, &peer, trial->target.start, trial->target.len);
-		rc = image_compare(&file, trial->file.fd, "the file");
-	}
-	if (!rc && has_peer)
+	rc = expect(trial, &file, &peer) ?:
+	     image_compare(&file, trial->file.fd, "the file");
+	if (!rc && peer.pages)
 		rc = image_compare(&peer, trial->peer.fd, "the peer");
+	image_free(&file);
+	image_free(&peer);
+	return rc;
+}
+
+int trial_all_written(const struct trial *trial, const bool *written)
+{
+	struct image file, peer;
+	int rc = expect(trial, &file, &peer);
+
+	for (unsigned int page = 0; !rc && page < trial->file.pages; page++) {
+		long now = image_find(&file, trial->file.content[page]);
+
+		if (written[page] || (now >= 0 && written[now]))
+			continue;
+		if (now >= 0 ||
+		    (peer.pages && image_find(&peer, trial->file.content[page]) >= 0))
+			rc = why_set(EIO,
+				     "what was stored to page %u before %s is not written back after it",
+				     page, trial->op->name);
+	}
 	image_free(&file);
 	image_free(&peer);
 	return rc;

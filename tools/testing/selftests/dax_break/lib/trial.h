@@ -83,6 +83,13 @@ int trial_unchanged(const struct trial *trial);
 int trial_check(struct trial *trial);
 
 /*
+ * Has every page been written back whose data the finished operation leaves somewhere?
+ * @written tells it of each page, by where it was before the operation or by where it
+ * is since. 0, or -EIO.
+ */
+int trial_all_written(const struct trial *trial, const bool *written);
+
+/*
  * What the waiter was last seen doing, and the pins left; overwritten by the
  * next call.
  */
