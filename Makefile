@@ -25,13 +25,16 @@ programs: $(SELFTESTS)/lib.mk $(BUILD)/init
 	@mkdir -p $(BUILD)/selftests
 	@+$(kselftest) all
 
-# Not part of the suite: shows that what it asserts can come out otherwise.
+# Not part of the suite: they show that what it asserts can come out otherwise.
+ORACLES := $(patsubst check/oracles/%.c,$(BUILD)/oracles/%,$(wildcard check/oracles/*_test.c))
+
 oracles: programs
-	@mkdir -p $(BUILD)/oracles
+	@+$(MAKE) --no-print-directory $(ORACLES)
+
+$(BUILD)/oracles/%: check/oracles/%.c $(BUILD)/selftests/lib/dax_break.a
+	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Wno-unused-parameter -pthread \
-		-Wl,--as-needed \
-		-I$(SELFTEST)/lib -I$(SELFTESTS) -o $(BUILD)/oracles/oracle_test \
-		check/oracles/oracle_test.c $(BUILD)/selftests/lib/dax_break.a \
+		-Wl,--as-needed -I$(SELFTEST)/lib -I$(SELFTESTS) -o $@ $^ \
 		$(shell pkg-config --cflags --libs liburing libpmem2 libndctl)
 
 run_tests: programs

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The guest's image: an uncompressed cpio archive, written without any privilege.
 
-It holds init, the kernel modules, the test programs, mkfs for every filesystem,
-busybox for people, and the shared libraries that these are linked with.
+It holds init, the kernel modules, the test programs, mkfs and fsck for every
+filesystem, busybox for people, and the shared libraries that these are linked with.
 """
 
 import re
@@ -15,7 +15,7 @@ from typing import BinaryIO
 from .errors import RunError
 
 # Programs of the host that the tests and the shell run in the guest.
-HOST_PROGRAMS = ("mkfs.ext4", "mkfs.xfs", "busybox")
+HOST_PROGRAMS = ("mkfs.ext4", "e2fsck", "mkfs.xfs", "xfs_repair", "busybox")
 # What busybox is called by in the guest's shell.
 APPLETS = ("sh", "ls", "cat", "mount", "umount", "dmesg", "ps", "vi", "grep", "df", "rm",
            "mkdir", "sleep", "echo", "poweroff", "lsmod")

@@ -263,6 +263,8 @@ TEST_F(dirty_still, no_operation)
 	store_again(_metadata, file, self->written, variant->sync);
 }
 
+#include "aftermath_fixture.h"
+
 int main(int argc, char **argv)
 {
 	VARIANTS_OF_OPS(dirty, 0, OP_EVICTS);

@@ -227,6 +227,8 @@ TEST_F(longterm, before_anonymous)
 	ASSERT_FILE_IS_FREE(&self->trial);
 }
 
+#include "aftermath_fixture.h"
+
 int main(int argc, char **argv)
 {
 	for (const struct filesystem *fs = filesystems; fs->name; fs++)

@@ -208,6 +208,8 @@ TEST_F(scope, pinned)
 			    "does not wait for a page outside the range");
 }
 
+#include "aftermath_fixture.h"
+
 int main(int argc, char **argv)
 {
 	VARIANTS_OF_OPS(precise, 0, 0);

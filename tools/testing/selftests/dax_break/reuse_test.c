@@ -136,6 +136,8 @@ TEST_F(reuse_mapped, mapped)
 	write_late(_metadata, &self->trial, &self->victim, true);
 }
 
+#include "aftermath_fixture.h"
+
 int main(int argc, char **argv)
 {
 	VARIANTS_OF_OPS(reuse, OP_FREES, 0);

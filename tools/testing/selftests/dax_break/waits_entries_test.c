@@ -129,6 +129,8 @@ TEST_F(pmd_part, pinned)
 	expect_wait_for(_metadata, &self->trial, self->first + 2);
 }
 
+#include "aftermath_fixture.h"
+
 int main(int argc, char **argv)
 {
 	VARIANTS_OF_OPS(entries, 0, OP_SPARES);

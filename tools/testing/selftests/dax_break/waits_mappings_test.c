@@ -143,6 +143,8 @@ TEST_F(mapped, by_another_process)
 	expect_wait_for(_metadata, trial, 1);
 }
 
+#include "aftermath_fixture.h"
+
 int main(int argc, char **argv)
 {
 	VARIANTS_OF_OPS(mappings, 0, OP_SPARES);

@@ -326,6 +326,8 @@ TEST_F(scan, around_pause)
 	pin_and_release(_metadata, &self->trial, pages, ARRAY_SIZE(pages));
 }
 
+#include "aftermath_fixture.h"
+
 int main(int argc, char **argv)
 {
 	const char *given = getenv("DAX_BREAK_SEED");

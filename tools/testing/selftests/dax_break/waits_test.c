@@ -107,6 +107,8 @@ TEST_F(peers, pinned_in_higher_inode)
 	expect_wait_for(_metadata, &self->trial, 1);
 }
 
+#include "aftermath_fixture.h"
+
 int main(int argc, char **argv)
 {
 	for (const struct filesystem *fs = filesystems; fs->name; fs++)

@@ -14,6 +14,7 @@
 
 #include "kselftest_harness.h"
 
+#include "aftermath.h"
 #include "filesystem.h"
 #include "gate.h"
 #include "probe.h"
@@ -201,6 +202,7 @@ static inline int dax_break_main(int argc, char **argv)
 	}
 	if (quiet_begin())
 		ksft_print_msg("%s\n", why());
+	aftermath_begin();
 	gate_share();
 	return test_harness_run(argc, argv);
 }

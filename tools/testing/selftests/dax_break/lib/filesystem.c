@@ -26,6 +26,7 @@ const struct filesystem filesystems[] = {
 		.package = "e2fsprogs",
 		.mkfs = { "mkfs.ext4", "-q", "-F", "-b", "%P",
 			  "-E", "stride=512,stripe_width=512,nodiscard", NULL },
+		.fsck = { "e2fsck", "-f", "-n", NULL },
 		.reserve = "/sys/fs/ext4/%D/reserved_clusters",
 	},
 	{
@@ -35,6 +36,7 @@ const struct filesystem filesystems[] = {
 		.package = "xfsprogs",
 		.mkfs = { "mkfs.xfs", "-q", "-f", "-K", "-b", "size=%P", "-m", "reflink=1",
 			  "-d", "agcount=2,su=2m,sw=1", NULL },
+		.fsck = { "xfs_repair", "-n", NULL },
 		.tune = xfs_allow_exchange,
 	},
 	{ .name = NULL },
@@ -63,7 +65,7 @@ static int keep_no_reserve(const char *pattern, const char *device)
 	return rc;
 }
 
-int filesystem_mount(const struct filesystem *fs, const char *device, const char *dir)
+static int mount_once(const struct filesystem *fs, const char *device, const char *dir)
 {
 	if (!mount(device, dir, fs->name, 0, "dax=inode"))
 		return fs->reserve ? keep_no_reserve(fs->reserve, device) : 0;
@@ -72,4 +74,42 @@ int filesystem_mount(const struct filesystem *fs, const char *device, const char
 			       fs->config);
 	return why_set(errno, "cannot mount %s on %s with -o dax=inode: %s", fs->name, device,
 		       strerror(errno));
+}
+
+int filesystem_mount(const struct filesystem *fs, const char *device, const char *dir)
+{
+	int rc = fs->tune ? fs->tune(device, true) : 0;
+
+	rc = rc ?: mount_once(fs, device, dir);
+	if (rc == -EINVAL && fs->tune)
+		rc = fs->tune(device, false) ?: mount_once(fs, device, dir);
+	return rc;
+}
+
+/* The first line that is no report of progress. */
+static const char *complaint(char *said)
+{
+	static const char *const progress[] = { "e2fsck ", "Pass ", "Phase ", " ", "\t" };
+
+	for (char *line = strtok(said, "\n"); line; line = strtok(NULL, "\n")) {
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(progress) && strncmp(line, progress[i], strlen(progress[i])))
+			i++;
+		if (i == ARRAY_SIZE(progress))
+			return line;
+	}
+	return "it does not say how";
+}
+
+int filesystem_check(const struct filesystem *fs, const char *device)
+{
+	char said[4096];
+	int rc = fs->tune ? fs->tune(device, false) : 0;
+
+	rc = rc ?: tool_run(fs->fsck, device, fs->package, said, sizeof(said));
+	if (rc > 0)
+		return why_set(EIO, "%s finds %s damaged (exit status %d): %s", fs->fsck[0], device,
+			       rc, complaint(said));
+	return rc;
 }

@@ -8,18 +8,21 @@
 #include <stdbool.h>
 #include <linux/types.h>
 
-#define FILESYSTEM_MAX_ARGS	16
+#include "tool.h"
 
 struct filesystem {
 	const char *name;		/* as mount(2) wants it */
 	__u64 namespace_size;	/* bytes to carve for it */
 	const char *config;		/* the kernel option that it needs */
-	const char *package;		/* what holds its mkfs */
+	const char *package;		/* what holds its mkfs and fsck */
 	/* mkfs command; "%P" in a word is the page size (the DAX block size) */
-	const char *mkfs[FILESYSTEM_MAX_ARGS];
+	const char *mkfs[TOOL_MAX_ARGS];
+	/* The command that checks it, changing nothing; 0: it is clean */
+	const char *fsck[TOOL_MAX_ARGS];
 	/*
-	 * Turns on (or off) what mkfs may not know yet, on an unmounted filesystem. Off
-	 * for a kernel that does not mount it otherwise. NULL: nothing.
+	 * Turns on (or off) what mkfs and fsck may not know yet, on an unmounted
+	 * filesystem. Off for them, and for a kernel that does not mount it otherwise.
+	 * NULL: nothing.
 	 */
 	int (*tune)(const char *device, bool on);
 	/*
@@ -41,8 +44,17 @@ const struct filesystem *filesystem_find(const char *name);
  */
 int filesystem_make(const struct filesystem *fs, const char *device, const char *dir);
 
-/* With -o dax=inode, where each file says for itself whether it is DAX. */
+/*
+ * With -o dax=inode, where each file says for itself whether it is DAX. Turns on what
+ * the kernel knows and mkfs may not.
+ */
 int filesystem_mount(const struct filesystem *fs, const char *device, const char *dir);
+
+/*
+ * Checks it, unmounted. 0: clean; -EIO: not, and what the checker said first in why();
+ * -EOPNOTSUPP: there is no checker.
+ */
+int filesystem_check(const struct filesystem *fs, const char *device);
 
 /* From now on, files created in the directory @dir are DAX. */
 int filesystem_want_dax(const char *dir);

@@ -2,91 +2,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libpmem2.h>
-#include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "dax_flag.h"
 #include "filesystem.h"
+#include "tool.h"
 #include "why.h"
-
-/* Replaces "%P" in @word by the page size. */
-static void expand(const char *word, char *out, size_t size)
-{
-	const char *mark = strstr(word, "%P");
-
-	if (mark)
-		snprintf(out, size, "%.*s%ld%s", (int)(mark - word), word,
-			 sysconf(_SC_PAGESIZE), mark + 2);
-	else
-		snprintf(out, size, "%s", word);
-}
-
-/* Reads @fd to its end and closes it; keeps the first line. */
-static void first_line(int fd, char *line, size_t size)
-{
-	char rest[4096];
-	ssize_t n = read(fd, line, size - 1);
-
-	line[n > 0 ? n : 0] = '\0';
-	line[strcspn(line, "\n")] = '\0';
-	while (read(fd, rest, sizeof(rest)) > 0)
-		;
-	close(fd);
-}
-
-static int run_mkfs(const struct filesystem *fs, const char *device)
-{
-	static char words[FILESYSTEM_MAX_ARGS][64];
-	char *argv[FILESYSTEM_MAX_ARGS + 2];
-	posix_spawn_file_actions_t actions;
-	int argc, rc, status, output[2];
-	char said[256];
-	pid_t pid;
-
-	for (argc = 0; fs->mkfs[argc]; argc++) {
-		expand(fs->mkfs[argc], words[argc], sizeof(words[argc]));
-		argv[argc] = words[argc];
-	}
-	argv[argc++] = (char *)device;
-	argv[argc] = NULL;
-
-	if (pipe2(output, O_CLOEXEC))
-		return why_set(errno, "cannot make a pipe: %s", strerror(errno));
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, output[1], STDERR_FILENO);
-	rc = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	close(output[1]);
-	if (rc) {
-		close(output[0]);
-		return why_set(EOPNOTSUPP, "cannot run %s (%s): install %s", argv[0], strerror(rc),
-			       fs->package);
-	}
-	/* What it says first is what matters; usage and hints come after. */
-	first_line(output[0], said, sizeof(said));
-	if (waitpid(pid, &status, 0) != pid || status)
-		return why_set(EIO, "%s failed on %s: %s", argv[0], device, said);
-	return 0;
-}
 
 int filesystem_make(const struct filesystem *fs, const char *device, const char *dir)
 {
-	int rc = run_mkfs(fs, device);
+	char said[256];
+	int rc = tool_run(fs->mkfs, device, fs->package, said, sizeof(said));
 
-	if (!rc && fs->tune)
-		rc = fs->tune(device, true);
-	if (rc)
-		return rc;
-	rc = filesystem_mount(fs, device, dir);
-	if (rc == -EINVAL && fs->tune)
-		rc = fs->tune(device, false) ?: filesystem_mount(fs, device, dir);
-	return rc;
+	/* What it says first is what matters; usage and hints come after. */
+	if (rc > 0)
+		return why_set(EIO, "%s failed on %s: %.*s", fs->mkfs[0], device,
+			       (int)strcspn(said, "\n"), said);
+	return rc ?: filesystem_mount(fs, device, dir);
 }
 
 int filesystem_want_dax(const char *dir)

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "filesystem.h"
 #include "testbed.h"
 #include "testbed_make.h"
@@ -99,6 +103,13 @@ const char *testbed_mount(const char *fs)
 	return bed ? bed->mount : NULL;
 }
 
+const char *testbed_device(const char *fs)
+{
+	const struct bed *bed = find(fs);
+
+	return bed ? bed->device : NULL;
+}
+
 int testbed_mount_again(const char *fs)
 {
 	const struct bed *bed = find(fs);
@@ -106,4 +117,23 @@ int testbed_mount_again(const char *fs)
 	if (!access(bed->dax, F_OK))
 		return 0;
 	return filesystem_mount(filesystem_find(fs), bed->device, bed->mount);
+}
+
+int testbed_unmount(const char *fs)
+{
+	const struct bed *bed = find(fs);
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		_exit(umount(bed->mount) ? errno : 0);
+	if (pid < 0)
+		return why_set(errno, "cannot fork: %s", strerror(errno));
+	if (!deadline_wait_child(pid, DEADLINE_MS, &status)) {
+		kill(pid, SIGKILL);
+		return why_set(EIO, "unmounting does not end: is a page still busy?");
+	}
+	if (status)
+		return why_set(EIO, "cannot be unmounted: %s", strerror(WEXITSTATUS(status)));
+	return 0;
 }

@@ -20,6 +20,10 @@ int testbed_setup(char **argv);
 const char *testbed_dir(const char *fs);
 const char *testbed_plain_dir(const char *fs);
 const char *testbed_mount(const char *fs);
+const char *testbed_device(const char *fs);
+
+/* Unmounts it, in a child, because that may never end: -EIO, as if it had failed. */
+int testbed_unmount(const char *fs);
 
 /* Mounts it again if a test has unmounted it. */
 int testbed_mount_again(const char *fs);
