@@ -200,7 +200,7 @@ class Boots(unittest.TestCase):
         alone = Feed(results, ktap.append, [test], 5, "xfs:")
         alone.feed("begin b_test")
         words = guest.last_words(guest.End.CRASHED, "x\n[ 1.2] kernel BUG at fs/inode.c:793!\n"
-                                 "RIP: 0010:clear_inode+0x73/0x80\nKernel panic - not syncing")
+                                 "RIP: 0010:clear_inode+0x73/0x80\nRIP: 0033:0x7f02\nKernel panic - not syncing")
         alone.crashed(words)
         self.assertEqual(results.cases[test.name].status, "failed")
         self.assertEqual(results.cases[test.name].why, "P9 broken: the guest crashed: "

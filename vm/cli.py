@@ -168,7 +168,8 @@ def run_guests(opts, the_suite: Suite, machines: Machines, results: Results,
         machine = machines.make(boot.name, orders(boot, the_suite), boot.alone)
         end, console = run_guest(opts, machine, boot.name, fleet, feeds[index].feed)
         if boot.alone and end is not End.DONE:
-            feeds[index].crashed(guest.last_words(end, console))
+            log = (LAST_RUN / f"console.{boot.name}.log").read_text(errors="replace")
+            feeds[index].crashed(guest.last_words(end, log))
         turns.end(index)
         return end, console
 
@@ -212,6 +213,8 @@ def run(opts, the_suite: Suite | None = None, pmem: bool = True) -> tuple[int, R
     install_packages(not opts.no_install)
     LAST_RUN.mkdir(parents=True, exist_ok=True)
     if not opts.list:
+        for old in LAST_RUN.glob("console.*"):
+            old.unlink()
         print(f"# building the suite ({LAST_RUN}/build.log)", flush=True)
     suite.build(BUILD, LAST_RUN / "build.log")
     the_suite = the_suite or suite.load(BUILD / "selftests")

@@ -251,7 +251,7 @@ def last_words(end: End, console: str) -> str:
     """Why a guest ended as it did, in one line."""
     for pattern in DYING:
         if match := re.search(pattern, console):
-            where = re.search(r"RIP: \S+:(\S+)", console)
+            where = re.compile(r"RIP: 0010:(\S+)").search(console, match.end())
             return f"P9 broken: {end.value}: {match[0]}" + (f" in {where[1]}" if where else "")
     return f"P9 broken: {end.value}"
 

@@ -56,10 +56,8 @@ FIXTURE_SETUP(reuse)
 
 FIXTURE_TEARDOWN(reuse)
 {
-	/* The DMA first: once its blocks are nobody's, they are the next test's. */
-	holder_close(&self->trial.holder);
-	victim_end(&self->victim);
 	trial_teardown(_metadata, &self->trial);
+	victim_end(&self->victim);
 }
 
 /* It has not waited: who suffers? */
@@ -126,9 +124,8 @@ FIXTURE_SETUP(reuse_mapped)
 
 FIXTURE_TEARDOWN(reuse_mapped)
 {
-	holder_close(&self->trial.holder);
-	victim_end(&self->victim);
 	trial_teardown(_metadata, &self->trial);
+	victim_end(&self->victim);
 }
 
 TEST_F(reuse_mapped, mapped)

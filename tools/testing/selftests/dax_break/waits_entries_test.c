@@ -133,7 +133,7 @@ TEST_F(pmd_part, pinned)
 
 int main(int argc, char **argv)
 {
-	VARIANTS_OF_OPS(entries, 0, OP_SPARES);
+	VARIANTS_OF_OPS(entries, 0, OP_SPARES | OP_WITHIN);
 	/* Whatever affects the whole file anyway is no different here. */
 	VARIANTS_OF_OPS(pmd_part, 0, OP_SPARES | OP_EVICTS);
 	return dax_break_main(argc, argv);

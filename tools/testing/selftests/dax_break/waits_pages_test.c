@@ -335,9 +335,9 @@ int main(int argc, char **argv)
 	VARIANTS_OF_OPS(pages, 0, OP_SPARES);
 	/* A file on its way out of memory can no longer be faulted in. */
 	VARIANTS_OF_OPS(during, 0, OP_SPARES | OP_EVICTS);
-	VARIANTS_OF_OPS(eof, 0, OP_SPARES);
+	VARIANTS_OF_OPS(eof, 0, OP_SPARES | OP_WITHIN);
 	VARIANTS_OF_OPS(partial, OP_BYTES, OP_SPARES);
-	VARIANTS_OF_OPS(scan, 0, OP_SPARES);
+	VARIANTS_OF_OPS(scan, 0, OP_SPARES | OP_WITHIN);
 	if (given)
 		seed = strtoul(given, NULL, 0);
 	else if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))

@@ -148,6 +148,7 @@ struct fs_op {
 /*
  * A variant for each operation that has all of the @_with flags and none of the
  * @_without, on each filesystem. FIXTURE_VARIANT(_fixture) is to be a struct fs_op.
+ * Rare operations have to be asked for.
  */
 #define VARIANTS_OF_OPS(_fixture, _with, _without) \
 	dax_break_variants_of_ops(&_##_fixture##_fixture_object, _with, _without)
@@ -155,6 +156,8 @@ struct fs_op {
 static inline void dax_break_variants_of_ops(struct __fixture_metadata *fixture,
 					     unsigned int with, unsigned int without)
 {
+	if (!(with & OP_RARE))
+		without |= OP_RARE;
 	for (const struct filesystem *fs = filesystems; fs->name; fs++)
 		for (const struct op *op = ops; op->name; op++) {
 			const struct fs_op data = { fs->name, op->name };

@@ -35,15 +35,17 @@ static __u64 tag_of(ino_t ino, unsigned int generation, unsigned int page)
 }
 
 /* Writes the tags of pages [first, first + count), with @buf for WRITE_PAGES of them. */
-static int write_tags(struct dax_file *file, ino_t tag, __u64 *buf, unsigned int first,
-		      unsigned int count)
+static int write_tags(struct dax_file *file, const struct dax_file_spec *spec, __u64 *buf,
+		      unsigned int first, unsigned int count)
 {
+	ino_t tag = spec->tag ?: file->ino;
 	size_t words = file->page_size / sizeof(*buf);
 	off_t start = first * file->page_size;
 	ssize_t n, len = count * file->page_size;
 
 	for (unsigned int i = 0; i < count; i++) {
-		__u64 word = tag_of(tag, 0, first + i);
+		bool copy = first + i - spec->copy < spec->copy_pages;
+		__u64 word = tag_of(tag, 0, first + i - (copy ? spec->copy_pages : 0));
 
 		file->content[first + i] = word;
 		for (size_t j = 0; j < words; j++)
@@ -85,7 +87,7 @@ static int write_content(struct dax_file *file, const struct dax_file_spec *spec
 		if (page == hole)
 			page += spec->hole_pages;
 		count = end - page < at_once ? end - page : at_once;
-		rc = write_tags(file, spec->tag ?: file->ino, buf, page, count);
+		rc = write_tags(file, spec, buf, page, count);
 	}
 	free(buf);
 	if (rc == -ENOSPC && spec->as_room_permits)

@@ -36,6 +36,7 @@ struct dax_file_spec {
 	bool plain;		/* a file that is not DAX, in a directory of such */
 	ino_t tag;		/* tags of this inode's file instead of its own; 0: its own */
 	unsigned int hole, hole_pages;	/* these pages, from @hole on, are a hole */
+	unsigned int copy, copy_pages;	/* these pages have the tags of as many pages before */
 	bool as_room_permits;	/* fewer pages if there is no room for all */
 };
 

@@ -102,22 +102,30 @@ void image_allocate(struct image *image, off_t start, off_t len)
 			image->pages[i].backing = IMAGE_ANY;
 }
 
-void image_share(struct image *to, struct image *from, off_t start, off_t len)
+void image_share(struct image *to, off_t to_start, struct image *from, off_t start, off_t len)
 {
-	for (size_t i = page_of(from, start); i < page_behind(from, start + len); i++) {
-		if (from->pages[i].backing == IMAGE_DATA)
-			from->pages[i].backing = IMAGE_SHARED;
-		to->pages[i] = from->pages[i];
+	struct image_page *source = &from->pages[page_of(from, start)];
+	struct image_page *dest = &to->pages[page_of(to, to_start)];
+
+	for (size_t i = 0; i < page_behind(from, start + len) - page_of(from, start); i++) {
+		if (source[i].backing == IMAGE_DATA)
+			source[i].backing = IMAGE_SHARED;
+		dest[i] = source[i];
 	}
+	if (to->size < to_start + len)
+		to->size = to_start + len;
 }
 
-void image_swap(struct image *a, struct image *b, off_t start, off_t len)
+void image_swap(struct image *a, off_t a_start, struct image *b, off_t b_start, off_t len)
 {
-	for (size_t i = page_of(a, start); i < page_behind(a, start + len); i++) {
-		struct image_page page = a->pages[i];
+	struct image_page *one = &a->pages[page_of(a, a_start)];
+	struct image_page *other = &b->pages[page_of(b, b_start)];
 
-		a->pages[i] = b->pages[i];
-		b->pages[i] = page;
+	for (size_t i = 0; i < page_behind(a, a_start + len) - page_of(a, a_start); i++) {
+		struct image_page page = one[i];
+
+		one[i] = other[i];
+		other[i] = page;
 	}
 }
 
@@ -129,10 +137,14 @@ long image_find(const struct image *image, __u64 word)
 	return -1;
 }
 
-bool image_equal(const struct image *a, const struct image *b, off_t start, off_t len)
+bool image_equal(const struct image *a, off_t a_start, const struct image *b, off_t b_start,
+		 off_t len)
 {
-	for (size_t i = page_of(a, start); i < page_behind(a, start + len); i++)
-		if (a->pages[i].word != b->pages[i].word)
+	const struct image_page *one = &a->pages[page_of(a, a_start)];
+	const struct image_page *other = &b->pages[page_of(b, b_start)];
+
+	for (size_t i = 0; i < page_behind(a, a_start + len) - page_of(a, a_start); i++)
+		if (one[i].word != other[i].word)
 			return false;
 	return true;
 }

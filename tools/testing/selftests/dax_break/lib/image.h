@@ -45,15 +45,19 @@ void image_remove(struct image *image, off_t start, off_t len);
 void image_insert(struct image *image, off_t start, off_t len);
 /* Holes may have got blocks. */
 void image_allocate(struct image *image, off_t start, off_t len);
-/* @to gets the content and the blocks, which are then shared. */
-void image_share(struct image *to, struct image *from, off_t start, off_t len);
-void image_swap(struct image *a, struct image *b, off_t start, off_t len);
+/*
+ * Of two files, or two ranges of one: @to gets the content and the blocks, which are
+ * then shared. It may become longer by that.
+ */
+void image_share(struct image *to, off_t to_start, struct image *from, off_t start, off_t len);
+void image_swap(struct image *a, off_t a_start, struct image *b, off_t b_start, off_t len);
 
 /* The page that is filled with @word; -1: none is. */
 long image_find(const struct image *image, __u64 word);
 
 /* Is the content the same there? */
-bool image_equal(const struct image *a, const struct image *b, off_t start, off_t len);
+bool image_equal(const struct image *a, off_t a_start, const struct image *b, off_t b_start,
+		 off_t len);
 
 /* 0, or -EIO with the first difference in why(), in which the file is called @name. */
 int image_compare(const struct image *image, int fd, const char *name);

@@ -50,23 +50,40 @@ static void allocates(struct image *file, struct image *peer, off_t start, off_t
 
 static void gives(struct image *file, struct image *peer, off_t start, off_t len)
 {
-	image_share(peer, file, start, len);
+	image_share(peer, start, file, start, len);
 }
 
 static void takes(struct image *file, struct image *peer, off_t start, off_t len)
 {
-	image_share(file, peer, start, len);
+	image_share(file, start, peer, start, len);
 }
 
 static void shares_if_equal(struct image *file, struct image *peer, off_t start, off_t len)
 {
-	if (image_equal(file, peer, start, len))
+	if (image_equal(file, start, peer, start, len))
 		gives(file, peer, start, len);
 }
 
 static void swaps(struct image *file, struct image *peer, off_t start, off_t len)
 {
-	image_swap(file, peer, start, len);
+	image_swap(file, start, peer, start, len);
+}
+
+/* Within one file the other range is the one right behind. */
+static void shares_within(struct image *file, struct image *peer, off_t start, off_t len)
+{
+	image_share(file, start + len, file, start, len);
+}
+
+static void shares_within_if_equal(struct image *file, struct image *peer, off_t start, off_t len)
+{
+	if (image_equal(file, start, file, start + len, len))
+		shares_within(file, peer, start, len);
+}
+
+static void swaps_within(struct image *file, struct image *peer, off_t start, off_t len)
+{
+	image_swap(file, start, file, start + len, len);
 }
 
 const struct op ops[] = {
@@ -87,16 +104,25 @@ const struct op ops[] = {
 	{ "clone_to", "xfs", OP_WHOLE, OP_PEER | OP_FREES, clone_to_run, takes },
 	{ "clone_range_from", "xfs", OP_RANGE, OP_PEER, clone_range_from_run, gives },
 	{ "clone_range_to", "xfs", OP_RANGE, OP_PEER | OP_FREES, clone_range_to_run, takes },
-	{ "dedupe_from", "xfs", OP_RANGE, OP_PEER | OP_PEER_EQUAL,
+	{ "dedupe_from", "xfs", OP_RANGE, OP_PEER | OP_EQUAL,
 	  dedupe_from_run, shares_if_equal },
-	{ "dedupe_to", "xfs", OP_RANGE, OP_PEER | OP_PEER_EQUAL, dedupe_to_run, shares_if_equal },
+	{ "dedupe_to", "xfs", OP_RANGE, OP_PEER | OP_EQUAL, dedupe_to_run, shares_if_equal },
 	{ "copy_from", "xfs", OP_RANGE, OP_PEER, copy_from_run, gives },
 	{ "copy_to", "xfs", OP_RANGE, OP_PEER | OP_FREES, copy_to_run, takes },
 	{ "exchange", "xfs", OP_RANGE, OP_PEER, exchange_run, swaps },
+	{ "clone_within", "xfs", OP_RANGE, OP_WITHIN, clone_within_run, shares_within },
+	{ "dedupe_within", "xfs", OP_RANGE, OP_WITHIN | OP_EQUAL, dedupe_within_run,
+	  shares_within_if_equal },
+	{ "copy_within", "xfs", OP_RANGE, OP_WITHIN, copy_within_run, shares_within },
+	{ "exchange_within", "xfs", OP_RANGE, OP_WITHIN, exchange_within_run, swaps_within },
 	{ "unlink", NULL, OP_WHOLE, OP_EVICTS | OP_FREES, unlink_run, NULL },
 	{ "rename_over", NULL, OP_WHOLE, OP_PEER | OP_EVICTS | OP_FREES, rename_over_run, NULL },
 	{ "umount", NULL, OP_WHOLE, OP_EVICTS | OP_UNMOUNTS, umount_run, keeps },
 	{ "dax_off", NULL, OP_WHOLE, OP_EVICTS | OP_ENDS_DAX, dax_off_run, keeps },
+	{ "swap_boot", "ext4", OP_WHOLE, OP_RARE, swap_boot_run, keeps },
+	{ "swap_extents", "xfs", OP_WHOLE, OP_RARE | OP_PEER, swap_extents_run, swaps },
+	{ "exchange_plain", "xfs", OP_RANGE, OP_RARE | OP_PEER | OP_PEER_PLAIN,
+	  exchange_run, swaps },
 	{ .name = NULL },
 };
 

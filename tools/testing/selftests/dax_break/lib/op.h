@@ -19,7 +19,7 @@ struct op_target {
 	int peer;		/* another file of that filesystem, with OP_PEER */
 	const char *peer_path;
 	const char *mount;	/* where the filesystem is mounted */
-	off_t start, len;	/* bytes */
+	off_t start, len;	/* bytes; with OP_WITHIN as many behind that, too */
 };
 
 /* Which pages an operation on pages [first, first + count) affects. */
@@ -31,7 +31,7 @@ enum op_reach {
 
 enum op_flags {
 	OP_PEER		= 1 << 0,	/* takes a second file of the same size */
-	OP_PEER_EQUAL	= 1 << 1,	/* whose content is the same */
+	OP_EQUAL	= 1 << 1,	/* needs two ranges of the same content */
 	OP_BYTES	= 1 << 2,	/* takes ranges of any alignment */
 	OP_WHOLE_PAGES	= 1 << 3,	/* takes no range that ends in or with the last page */
 	OP_SPARES	= 1 << 4,	/* takes no block away: need not wait */
@@ -43,6 +43,9 @@ enum op_flags {
 	OP_UNMOUNTS	= 1 << 6,	/* by unmounting its filesystem */
 	OP_ENDS_DAX	= 1 << 7,	/* to come back as one that is not DAX */
 	OP_FREES	= 1 << 8,	/* leaves blocks of the range without an owner */
+	OP_WITHIN	= 1 << 9,	/* takes as many pages right behind the range, too */
+	OP_PEER_PLAIN	= 1 << 10,	/* takes a second file that is not DAX */
+	OP_RARE		= 1 << 11,	/* hardly ever used: tested, but not in every way */
 };
 
 struct op {

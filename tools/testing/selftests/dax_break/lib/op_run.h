@@ -33,6 +33,14 @@ int dedupe_to_run(const struct op_target *t);
 int copy_from_run(const struct op_target *t);
 int copy_to_run(const struct op_target *t);
 int exchange_run(const struct op_target *t);
+int swap_extents_run(const struct op_target *t);
+
+/* op_within.c: share blocks within a file, or exchange them */
+int clone_within_run(const struct op_target *t);
+int dedupe_within_run(const struct op_target *t);
+int copy_within_run(const struct op_target *t);
+int exchange_within_run(const struct op_target *t);
+int swap_boot_run(const struct op_target *t);
 
 /* op_evict.c: take the inode out of memory, by closing its last descriptor */
 int unlink_run(const struct op_target *t);

@@ -51,15 +51,29 @@ static int create_files(struct trial *trial)
 		.hole_pages = spec->hole_pages,
 	};
 	bool higher;
-	int rc = dax_file_create(&trial->file, &file);
+	int rc;
 
+	if (trial->op->flags & OP_WITHIN) {
+		unsigned int end = spec->first + 2 * spec->count;
+
+		file.pages = end > file.pages ? end : file.pages;
+		if (trial->op->flags & OP_EQUAL) {
+			file.copy = spec->first + spec->count;
+			file.copy_pages = spec->count;
+		}
+	}
+	rc = dax_file_create(&trial->file, &file);
 	if (rc || !(trial->op->flags & OP_PEER))
 		return rc;
-	if (trial->op->flags & OP_PEER_EQUAL)
+	if (trial->op->flags & OP_EQUAL)
 		file.tag = trial->file.ino;
+	if (trial->op->flags & OP_PEER_PLAIN) {
+		file.dir = testbed_plain_dir(spec->fs);
+		file.plain = true;
+	}
 	rc = dax_file_create(&trial->peer, &file);
 	higher = trial->file.ino > trial->peer.ino;
-	if (!rc && spec->higher != higher) {
+	if (!rc && spec->higher != higher && !(trial->op->flags & OP_PEER_PLAIN)) {
 		struct dax_file swap = trial->file;
 
 		trial->file = trial->peer;
@@ -164,16 +178,37 @@ int trial_hold_aside(struct trial *trial, unsigned int page)
 	return rc;
 }
 
-int trial_release(struct trial *trial, unsigned int page)
+static int release(struct holder *holder, struct dax_file *file, unsigned int page)
 {
 	bool filled;
 	__u64 word;
-	int rc = holder_release(&trial->holder, page, &filled, &word);
+	int rc = holder_release(holder, page, &filled, &word);
 
 	/* Late DMA: the data is there before the operation gets to the page. */
 	if (!rc && filled)
-		dax_file_page_got(&trial->file, page, word);
+		dax_file_page_got(file, page, word);
 	return rc;
+}
+
+int trial_release(struct trial *trial, unsigned int page)
+{
+	return release(&trial->holder, &trial->file, page);
+}
+
+int trial_hold_peer(struct trial *trial, unsigned int page)
+{
+	struct dax_file *peer = &trial->peer;
+	/* This one needs no process of its own: it may come late. */
+	int rc = trial->peer_holder.ops ? 0 : holder_open(&trial->peer_holder, "vmsplice");
+
+	dax_file_touch(peer, page);
+	return rc ?: holder_hold(&trial->peer_holder, page, dax_file_page(peer, page),
+				 peer->page_size);
+}
+
+int trial_release_peer(struct trial *trial, unsigned int page)
+{
+	return release(&trial->peer_holder, &trial->peer, page);
 }
 
 static struct trial_stat stat_of(const struct dax_file *file)
@@ -232,8 +267,7 @@ static int look_again(struct trial *trial)
 	return 0;
 }
 
-/* What the files are to look like after the operation. To be freed, even after a failure. */
-static int expect(const struct trial *trial, struct image *file, struct image *peer)
+int trial_expect(const struct trial *trial, struct image *file, struct image *peer)
 {
 	bool has_peer = trial->op->flags & OP_PEER;
 	off_t start = trial->target.start, len = trial->target.len;
@@ -255,7 +289,7 @@ int trial_check(struct trial *trial)
 
 	if (rc || !trial->op->result)
 		return rc;
-	rc = expect(trial, &file, &peer) ?:
+	rc = trial_expect(trial, &file, &peer) ?:
 	     image_compare(&file, trial->file.fd, "the file");
 	if (!rc && peer.pages)
 		rc = image_compare(&peer, trial->peer.fd, "the peer");
@@ -267,7 +301,7 @@ int trial_check(struct trial *trial)
 int trial_all_written(const struct trial *trial, const bool *written)
 {
 	struct image file, peer;
-	int rc = expect(trial, &file, &peer);
+	int rc = trial_expect(trial, &file, &peer);
 
 	for (unsigned int page = 0; !rc && page < trial->file.pages; page++) {
 		long now = image_find(&file, trial->file.content[page]);
@@ -285,18 +319,26 @@ int trial_all_written(const struct trial *trial, const bool *written)
 	return rc;
 }
 
+/* Appends which pages @holder has. */
+static void describe_pins(char *text, size_t size, const struct holder *holder, const char *whose)
+{
+	const char *held = holder->ops ? holder_describe(holder) : "";
+	size_t len = strlen(text);
+
+	if (held[0])
+		snprintf(text + len, size - len, ", with page%s %s %spinned by %s",
+			 strchr(held, ',') ? "s" : "", held, whose, holder->ops->what);
+}
+
 const char *trial_describe(const struct trial *trial)
 {
 	static char text[1024];
-	const char *held = trial->holder.ops ? holder_describe(&trial->holder) : "";
+	size_t len = snprintf(text, sizeof(text), "%s", waiter_describe(&trial->waiter));
 
-	if (held[0])
-		snprintf(text, sizeof(text), "%s, with page%s %s pinned by %s",
-			 waiter_describe(&trial->waiter), strchr(held, ',') ? "s" : "", held,
-			 trial->holder.ops->what);
-	else
-		snprintf(text, sizeof(text), "%s, with nothing pinned",
-			 waiter_describe(&trial->waiter));
+	describe_pins(text, sizeof(text), &trial->holder, "");
+	describe_pins(text, sizeof(text), &trial->peer_holder, "of the peer ");
+	if (!text[len])
+		snprintf(text + len, sizeof(text) - len, ", with nothing pinned");
 	return text;
 }
 
@@ -305,7 +347,9 @@ void trial_end(struct trial *trial)
 	bool gone;
 
 	holder_close(&trial->holder);
+	holder_close(&trial->peer_holder);
 	dax_file_unmap(&trial->file);
+	dax_file_unmap(&trial->peer);
 	gone = waiter_end(&trial->waiter);
 	if (!gone)
 		fprintf(stderr, "# left behind: process %d (%s) survives SIGKILL; its file: %s\n",

@@ -43,6 +43,7 @@ struct trial {
 	struct dax_file peer;		/* with OP_PEER */
 	struct waiter waiter;
 	struct holder holder;
+	struct holder peer_holder;	/* of the peer's pages: vmsplice */
 	struct trial_stat before[2];	/* of file and peer, when the operation started */
 };
 
@@ -70,6 +71,10 @@ int trial_hold_aside(struct trial *trial, unsigned int page);
 /* Drops one pin of @page. */
 int trial_release(struct trial *trial, unsigned int page);
 
+/* The same for a page of the peer, which has been mapped as well. */
+int trial_hold_peer(struct trial *trial, unsigned int page);
+int trial_release_peer(struct trial *trial, unsigned int page);
+
 /*
  * Lets the waiter run the operation. If that evicts the file, the test's own
  * mapping and descriptor of it go first.
@@ -78,6 +83,12 @@ void trial_start(struct trial *trial);
 
 /* Size and blocks of the file while the operation waits: 0, or -EIO if they changed. */
 int trial_unchanged(const struct trial *trial);
+
+/*
+ * What file and peer are to look like after the operation: to be freed by image_free(),
+ * even after a failure. @peer has no pages if there is none.
+ */
+int trial_expect(const struct trial *trial, struct image *file, struct image *peer);
 
 /* Checks the file against what the finished operation promises. */
 int trial_check(struct trial *trial);

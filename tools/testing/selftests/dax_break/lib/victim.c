@@ -11,8 +11,11 @@
 #include "victim.h"
 #include "why.h"
 
-/* What an operation may need for itself: blocks of metadata, or to split an extent. */
-#define LEAVE_PAGES	64
+/*
+ * What operations may need for themselves: blocks of metadata, or to split an extent;
+ * XFS lays 32 aside to copy on write, and has to be sure of some 60 to create a file.
+ */
+#define LEAVE_PAGES	160
 /* More need not be taken: LEAVE_PAGES, and what tests free. */
 #define MAX_PAGES	1024
 /* Of a damaged page, as many bytes are shown. */
@@ -23,6 +26,11 @@ static __u64 free_bytes(int fd)
 	struct statvfs st;
 
 	return fstatvfs(fd, &st) ? 0 : (__u64)st.f_bfree * st.f_frsize;
+}
+
+void victim_recount(struct victim *victim)
+{
+	victim->left = free_bytes(victim->crowd);
 }
 
 int victim_crowd(struct victim *victim, const char *dir)
@@ -54,7 +62,7 @@ int victim_crowd(struct victim *victim, const char *dir)
 		else
 			return why_set(errno, "cannot fill %s: %s", dir, strerror(errno));
 	}
-	victim->left = free_bytes(victim->crowd);
+	victim_recount(victim);
 	return 0;
 }
 

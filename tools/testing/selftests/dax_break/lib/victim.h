@@ -30,6 +30,9 @@ struct victim {
 /* Leaves no more free than what operations need to work at all. */
 int victim_crowd(struct victim *victim, const char *dir);
 
+/* The operation that frees comes next; what came before it may have taken some. */
+void victim_recount(struct victim *victim);
+
 /*
  * Takes what is free now: what the crowd left, and what an operation that has returned
  * must have freed since, for which the filesystem may need a while.
@@ -45,7 +48,7 @@ long victim_page_at(const struct victim *victim, __u64 physical);
  */
 int victim_check(const struct victim *victim);
 
-/* Gives everything back. Safe after any failure. */
+/* Gives everything back, once the test's own files are gone. Safe after any failure. */
 void victim_end(struct victim *victim);
 
 #endif
