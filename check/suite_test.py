@@ -67,6 +67,6 @@ class SuiteRuns(unittest.TestCase):
         first = suite.load(cli.BUILD / "selftests").tests
         self.assertEqual(first, suite.load(cli.BUILD / "selftests").tests)
         self.assertEqual({t.program for t in first}, {p.stem for p in SOURCE.glob("*_test.c")})
-        for bug in read_known_bugs():
-            self.assertTrue([t for t in first if fnmatch.fnmatchcase(t.name, bug.pattern)],
-                            f"known-bugs: no test is called {bug.pattern}")
+        for glob in " ".join(bug.pattern for bug in read_known_bugs()).split():
+            self.assertTrue(fnmatch.filter([t.name for t in first], glob.removeprefix("!")),
+                            f"known-bugs: no test is called {glob}")

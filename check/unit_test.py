@@ -132,6 +132,12 @@ class KnownBugs(unittest.TestCase):
         self.assertFalse(upto.covers((6, 15), "x"))
         self.assertTrue(since.covers((9, 0), "x"))
 
+    def test_several_globs_and_exceptions(self):
+        bug = self.read("- | a.* b.* !*.fine | x |\n")[0]
+        for name, covered in (("a.one", True), ("b.one", True), ("c.one", False),
+                              ("a.fine", False)):
+            self.assertEqual(bug.covers((6, 1), name), covered, name)
+
     def test_bad_line_is_named(self):
         with self.assertRaisesRegex(RunError, ":2: not"):
             self.read("# fine\n6.1 | x\n")

@@ -20,13 +20,16 @@ class KnownBug:
 
     first: tuple[int, ...]      # kernel versions, both ends included; empty: open
     last: tuple[int, ...]
-    pattern: str                # glob over test names
+    pattern: str                # globs over test names, those to leave out begin with "!"
     what: str
 
     def covers(self, kernel: tuple[int, ...], name: str) -> bool:
         # 6.14 as the last version includes 6.14.11: compare as many parts as given.
-        return (kernel >= self.first and (not self.last or kernel[:len(self.last)] <= self.last)
-                and fnmatch.fnmatchcase(name, self.pattern))
+        if kernel < self.first or (self.last and kernel[:len(self.last)] > self.last):
+            return False
+        hits = [glob for glob in self.pattern.split()
+                if fnmatch.fnmatchcase(name, glob.removeprefix("!"))]
+        return bool(hits) and not any(glob.startswith("!") for glob in hits)
 
 
 def version(text: str) -> tuple[int, ...]:

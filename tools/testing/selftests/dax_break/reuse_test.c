@@ -44,9 +44,14 @@ static int setup(struct trial *trial, struct victim *victim, const struct fs_op 
 		.first = 2,
 		.count = 4,
 	};
+	int rc = trial_setup(trial, &spec);
 
-	return trial_setup(trial, &spec) ?:
-	       victim_crowd(victim, testbed_dir(on->fs));
+	if (rc)
+		return rc;
+	rc = victim_crowd(victim, testbed_dir(on->fs));
+	if (rc)
+		trial_end(trial);
+	return rc;
 }
 
 FIXTURE_SETUP(reuse)
