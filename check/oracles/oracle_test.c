@@ -232,6 +232,21 @@ TEST_F(result, sees_damage)
 	ASSERT_NE(0, trial_check(trial));
 }
 
+/* P6: what was written to one file shows in the other. */
+TEST_F(result, sees_damage_of_the_peer)
+{
+	struct trial *trial = &self->trial;
+
+	if (!(trial->op->flags & OP_PEER) || !trial->op->result)
+		SKIP(return, "%s has no other file", variant->on.op);
+	ASSERT_EQ(0, run(trial));
+	ASSERT_EQ(0, trial_check(trial)) {
+		TH_LOG("%s", why());
+	}
+	ASSERT_EQ(1, pwrite(trial->peer.fd, "x", 1, trial->peer.page_size + 7));
+	ASSERT_NE(0, trial_check(trial));
+}
+
 /* P5: data that a device wrote during the wait, but that has not arrived. */
 TEST_F(result, sees_lost_dma)
 {
