@@ -29,7 +29,7 @@ FIXTURE_SETUP(harm)
 	const struct trial_spec spec = {
 		.fs = variant->fs,
 		.op = "punch",
-		.holder = "dio_read",
+		.holder = HOLDER_DEVICE,
 		.pages = 8,
 		.first = 2,
 		.count = 4,

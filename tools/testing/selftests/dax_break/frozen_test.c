@@ -53,7 +53,7 @@ FIXTURE_SETUP(frozen)
 	};
 
 	/* First: it has to come before any mapping. */
-	REQUIRE(return, holder_open(&self->dma, "dio_read"));
+	REQUIRE(return, holder_open(&self->dma, HOLDER_DEVICE));
 	REQUIRE(return, trial_setup(&self->trial, &spec));
 	if (self->trial.peer.path[0])
 		REQUIRE(return, dax_file_map(&self->trial.peer, "shared", DAX_PTE));

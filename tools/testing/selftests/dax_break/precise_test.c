@@ -171,7 +171,7 @@ FIXTURE_VARIANT(scope) {
 
 FIXTURE_SETUP(scope)
 {
-	REQUIRE(return, setup(&self->trial, &variant->on, "dio_read", false));
+	REQUIRE(return, setup(&self->trial, &variant->on, HOLDER_DEVICE, false));
 }
 
 FIXTURE_TEARDOWN(scope)

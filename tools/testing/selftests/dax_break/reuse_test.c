@@ -39,7 +39,7 @@ static int setup(struct trial *trial, struct victim *victim, const struct fs_op 
 	const struct trial_spec spec = {
 		.fs = on->fs,
 		.op = on->op,
-		.holder = "dio_read",
+		.holder = HOLDER_DEVICE,
 		.pages = 8,
 		.first = 2,
 		.count = 4,

@@ -29,7 +29,10 @@ const struct holder_ops *const holders[] = {
 	NULL
 };
 
-int holder_open(struct holder *holder, const char *name)
+/* For HOLDER_DEVICE: where there is no ublk, a file's server has to do. */
+static const char *const devices[] = { "dio_read", "fuse_read" };
+
+static int open_one(struct holder *holder, const char *name)
 {
 	int rc;
 
@@ -42,6 +45,17 @@ int holder_open(struct holder *holder, const char *name)
 	rc = holder->ops->open(holder);
 	if (rc)
 		holder->ops = NULL;
+	return rc;
+}
+
+int holder_open(struct holder *holder, const char *name)
+{
+	int rc = -EOPNOTSUPP;
+
+	if (strcmp(name, HOLDER_DEVICE))
+		return open_one(holder, name);
+	for (size_t i = 0; rc == -EOPNOTSUPP && i < ARRAY_SIZE(devices); i++)
+		rc = open_one(holder, devices[i]);
 	return rc;
 }
 

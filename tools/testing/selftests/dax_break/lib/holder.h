@@ -62,7 +62,13 @@ struct holder {
 /* The table; ends with NULL. */
 extern const struct holder_ops *const holders[];
 
+/*
+ * By its name in the table, or HOLDER_DEVICE: one that writes to pages, like a device,
+ * whichever of these the kernel has.
+ */
 int holder_open(struct holder *holder, const char *name);
+
+#define HOLDER_DEVICE	"device"
 
 /* Holds the page at @addr, @page of its file. -ENOSPC: all slots are taken. */
 int holder_hold(struct holder *holder, unsigned int page, void *addr, size_t len);
