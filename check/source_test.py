@@ -46,7 +46,8 @@ class Sources(unittest.TestCase):
             "--no-summary", "-f", *tracked("*.c", "*.h"), cwd=ROOT)
 
     def test_sparse(self):
-        flags = run("pkg-config", "--cflags", "liburing", "libpmem2", "libndctl").split()
+        flags = run("pkg-config", "--cflags", "liburing", "libpmem2", "libndctl",
+                    "blkid").split()
         gcc = Path(run("gcc", "-print-file-name=include").strip()).parent
         found = []
         for source in tracked("*.c"):

@@ -34,6 +34,7 @@ table() {
 	run	pc:liburing			liburing-dev		serves ublk devices
 	run	pc:libpmem2			libpmem2-dev		maps persistent memory
 	run	pc:libndctl			libndctl-dev		creates namespaces
+	run	pc:blkid			libblkid-dev		recognizes data on a device
 	run	cmd:python3			python3			runs the guest
 	run	cmd:qemu-system-x86_64		qemu-system-x86		boots the guest
 	run	cmd:busybox			busybox-static		is the guest's shell

@@ -67,7 +67,7 @@ TEST_F(harm, sees_an_overwritten_page)
 	struct victim *victim = &self->victim;
 	__u64 physical = dax_file_physical(&trial->file, 3);
 
-	REQUIRE(return, victim_crowd(victim, testbed_dir(variant->fs)));
+	REQUIRE(return, victim_crowd(victim, variant->fs));
 	trial_start(trial);
 	ASSERT_COMPLETES(trial);
 	REQUIRE(return, victim_take(victim));

@@ -90,7 +90,7 @@ FIXTURE_SETUP(cow)
 	REQUIRE(return, waiter_fork(&self->write, "the write", variant->write, &trial->file));
 	REQUIRE(return, waiter_fork(&self->truncate, "truncation of the peer", truncate_file,
 				    &trial->peer));
-	REQUIRE(return, victim_crowd(&self->victim, testbed_dir(variant->fs)));
+	REQUIRE(return, victim_crowd(&self->victim, variant->fs));
 	REQUIRE(return, dax_file_map(&trial->file, "read_only", DAX_PTE));
 }
 

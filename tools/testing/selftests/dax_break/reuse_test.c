@@ -48,7 +48,7 @@ static int setup(struct trial *trial, struct victim *victim, const struct fs_op 
 
 	if (rc)
 		return rc;
-	rc = victim_crowd(victim, testbed_dir(on->fs));
+	rc = victim_crowd(victim, on->fs);
 	if (rc)
 		trial_end(trial);
 	return rc;

@@ -21,48 +21,59 @@
 #include "testbed_make.h"
 #include "why.h"
 
+/* What asks us to end. */
+static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+
 static pid_t command;
 
-/* Asked to end: so must the command, and then the testbed goes. */
+/* So must the command, and then the testbed goes. */
 static void on_signal(int signal)
 {
 	kill(command, SIGKILL);
 }
 
-static int run_command(char **argv)
+static void handle(void (*handler)(int))
 {
-	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
-	struct sigaction action = { .sa_handler = on_signal };
-	sigset_t set;
+	struct sigaction action = { .sa_handler = handler };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		sigaction(ends[i], &action, NULL);
+}
+
+static int run_command(char **argv, const sigset_t *set)
+{
+	pid_t self = getpid();
 	int status;
 
-	/* Not before there is a command to end. */
-	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
-		sigaddset(&set, ends[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	command = fork();
 	if (!command) {
-		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		handle(SIG_DFL);
+		sigprocmask(SIG_UNBLOCK, set, NULL);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != self)
+			_exit(127);
 		execvp(argv[0], argv);
 		fprintf(stderr, "with_pmem: cannot run %s: %s\n", argv[0], strerror(errno));
 		_exit(127);
 	}
 	if (command < 0)
 		return KSFT_FAIL;
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
-		sigaction(ends[i], &action, NULL);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	while (waitpid(command, &status, 0) != command)
+	handle(on_signal);
+	sigprocmask(SIG_UNBLOCK, set, NULL);
+	/* Not reaped yet, while a signal might still be passed on to it. */
+	while (waitid(P_PID, command, &(siginfo_t){ 0 }, WEXITED | WNOWAIT))
 		if (errno != EINTR)
 			return KSFT_FAIL;
+	sigprocmask(SIG_BLOCK, set, NULL);
+	if (waitpid(command, &status, 0) != command)
+		return KSFT_FAIL;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 int main(int argc, char **argv)
 {
 	bool tap = argc > 1 && !strcmp(argv[1], "-t");
+	sigset_t set;
 	int rc;
 
 	argv += 1 + tap;
@@ -71,6 +82,14 @@ int main(int argc, char **argv)
 		return KSFT_FAIL;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	/*
+	 * The testbed is not left half made, nor half taken down: a signal waits for the
+	 * command to be there, and is of no more use once that has ended.
+	 */
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		sigaddset(&set, ends[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	rc = testbed_make();
 	if (rc && tap) {
 		ksft_print_header();
@@ -86,5 +105,5 @@ int main(int argc, char **argv)
 		for (const struct filesystem *fs = filesystems; fs->name; fs++)
 			if (testbed_dir(fs->name))
 				printf("# DAX files of %s: %s\n", fs->name, testbed_dir(fs->name));
-	return run_command(argv);
+	return run_command(argv, &set);
 }

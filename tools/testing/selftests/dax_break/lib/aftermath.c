@@ -95,7 +95,7 @@ int aftermath_check(const char *fs)
 	char first[512];
 	int rc, remount;
 
-	rc = testbed_unmount(fs);
+	rc = testbed_ours(fs) ?: testbed_unmount(fs);
 	if (rc)
 		return rc;
 	rc = filesystem_check(&filesystems[i], testbed_device(fs));

@@ -39,10 +39,10 @@ extern const struct filesystem filesystems[];
 const struct filesystem *filesystem_find(const char *name);
 
 /*
- * Makes the filesystem on @device and mounts it on @dir. Destroys what is on
- * @device. -EOPNOTSUPP: mkfs or kernel support is missing.
+ * Makes the filesystem on @device, or in a file of its size. Destroys what is there.
+ * -EOPNOTSUPP: mkfs is missing.
  */
-int filesystem_make(const struct filesystem *fs, const char *device, const char *dir);
+int filesystem_format(const struct filesystem *fs, const char *device);
 
 /*
  * With -o dax=inode, where each file says for itself whether it is DAX. Turns on what
@@ -61,8 +61,8 @@ int filesystem_want_dax(const char *dir);
 
 /*
  * Proves that files in @dir are really DAX: XFS mounts silently without it when
- * the device has none. STATX_ATTR_DAX must be set on a fresh file, and libpmem2
- * must map it; *@granularity is then how stores reach persistence, in words.
+ * the device has none. STATX_ATTR_DAX must be set on a fresh file;
+ * *@granularity is then how stores reach persistence, in words (persistence.h).
  */
 int filesystem_prove_dax(const char *dir, const char **granularity);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
-#include <libpmem2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,10 +8,11 @@
 
 #include "dax_flag.h"
 #include "filesystem.h"
+#include "persistence.h"
 #include "tool.h"
 #include "why.h"
 
-int filesystem_make(const struct filesystem *fs, const char *device, const char *dir)
+int filesystem_format(const struct filesystem *fs, const char *device)
 {
 	char said[256];
 	int rc = tool_run(fs->mkfs, device, fs->package, said, sizeof(said));
@@ -21,7 +21,7 @@ int filesystem_make(const struct filesystem *fs, const char *device, const char 
 	if (rc > 0)
 		return why_set(EIO, "%s failed on %s: %.*s", fs->mkfs[0], device,
 			       (int)strcspn(said, "\n"), said);
-	return rc ?: filesystem_mount(fs, device, dir);
+	return rc;
 }
 
 int filesystem_want_dax(const char *dir)
@@ -32,41 +32,6 @@ int filesystem_want_dax(const char *dir)
 	if (fd >= 0)
 		close(fd);
 	return rc ? why_set(-rc, "cannot set FS_XFLAG_DAX on %s: %s", dir, strerror(-rc)) : 0;
-}
-
-static const char *granularity_name(enum pmem2_granularity granularity)
-{
-	switch (granularity) {
-	case PMEM2_GRANULARITY_BYTE:
-		return "byte";
-	case PMEM2_GRANULARITY_CACHE_LINE:
-		return "cache line";
-	default:
-		return "page";
-	}
-}
-
-/* libpmem2 maps with MAP_SYNC where it can: the granularity tells. */
-static int map_by_libpmem2(int fd, const char **granularity)
-{
-	struct pmem2_config *config = NULL;
-	struct pmem2_source *source = NULL;
-	struct pmem2_map *map = NULL;
-	int rc;
-
-	rc = pmem2_config_new(&config) ?:
-	     pmem2_source_from_fd(&source, fd) ?:
-	     pmem2_config_set_required_store_granularity(config, PMEM2_GRANULARITY_PAGE) ?:
-	     pmem2_map_new(&map, config, source);
-	if (rc)
-		why_set(EIO, "libpmem2 cannot map a file: %s", pmem2_errormsg());
-	else
-		*granularity = granularity_name(pmem2_map_get_store_granularity(map));
-	if (map)
-		pmem2_map_delete(&map);
-	pmem2_source_delete(&source);
-	pmem2_config_delete(&config);
-	return rc ? -EIO : 0;
 }
 
 int filesystem_prove_dax(const char *dir, const char **granularity)
@@ -90,7 +55,7 @@ int filesystem_prove_dax(const char *dir, const char **granularity)
 	else if (!(stx.stx_attributes & STATX_ATTR_DAX))
 		rc = why_set(EOPNOTSUPP, "files in %s are not DAX: CONFIG_FS_DAX is needed", dir);
 	else
-		rc = map_by_libpmem2(fd, granularity);
+		rc = persistence_of(fd, granularity);
 	free(zeroes);
 	close(fd);
 	unlink(path);

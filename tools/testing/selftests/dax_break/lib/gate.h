@@ -27,6 +27,7 @@
 #define DAX_BREAK_GATE_H
 
 #include <sys/types.h>
+#include <linux/types.h>
 
 #define GATE_SLOTS	64
 
@@ -120,5 +121,11 @@ int gate_kill(struct gate *gate);
  * that the gate holds.
  */
 void gate_close(struct gate *gate);
+
+/*
+ * Removes what is left of the devices of run @run (ledger.h), none of whose processes
+ * lives: those whose server was killed.
+ */
+int gate_remove_devices_of(__u64 run);
 
 #endif

@@ -7,6 +7,7 @@
  * while one is under way. They have to be: START_DEV may read the partition table
  * from this server, and DEL_DEV waits for every request that was not yet answered.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "gate_internal.h"
+#include "ledger.h"
 #include "why.h"
 
 #define COMMAND_MS	(2 * DEADLINE_MS)
@@ -83,6 +85,8 @@ static int create(struct gate_server *s)
 		.queue_depth = GATE_DEPTH,
 		.max_io_buf_bytes = gate_slot_bytes(),
 		.dev_id = -1,	/* any */
+		/* Free for the server's use: whose it is, for gate_remove_devices_of(). */
+		.ublksrv_flags = ledger_run(),
 		.flags = s->mode == GATE_COPY ? 0 : UBLK_F_SUPPORT_ZERO_COPY,
 	};
 	err = command(s, UBLK_U_CMD_ADD_DEV, &s->info, sizeof(s->info), 0);
@@ -249,21 +253,71 @@ int gate_remove_device(struct gate_server *s)
 	return 0;
 }
 
-int gate_remove_dead_device(unsigned int number)
+/* For control commands about device @number, of whatever server. */
+static int open_foreign(struct gate_server *s, unsigned int number)
 {
-	struct gate_server s = { .added = true, .info.dev_id = number };
-	int err;
+	int err = open_control(s);
 
-	err = open_control(&s);
 	if (err)
 		return err;
-	err = io_uring_queue_init(4, &s.ring, IORING_SETUP_SQE128);
-	if (err) {
-		err = failed(err, "io_uring_setup");
-	} else {
-		err = gate_remove_device(&s);
-		io_uring_queue_exit(&s.ring);
-	}
-	close(s.control);
+	s->added = true;
+	s->info.dev_id = number;
+	snprintf(s->queues_path, sizeof(s->queues_path), "/dev/ublkc%u", number);
+	err = io_uring_queue_init(4, &s->ring, IORING_SETUP_SQE128);
+	if (!err)
+		return 0;
+	close(s->control);
+	return failed(err, "io_uring_setup");
+}
+
+static void close_foreign(struct gate_server *s)
+{
+	io_uring_queue_exit(&s->ring);
+	close(s->control);
+}
+
+int gate_remove_dead_device(unsigned int number)
+{
+	struct gate_server s = { 0 };
+	int err = open_foreign(&s, number);
+
+	if (err)
+		return err;
+	err = gate_remove_device(&s);
+	close_foreign(&s);
 	return err;
+}
+
+static int remove_if_of(unsigned int number, __u64 run)
+{
+	struct gate_server s = { 0 };
+	struct ublksrv_ctrl_dev_info info = { 0 };
+	int err = open_foreign(&s, number);
+
+	if (err)
+		return err;
+	err = command(&s, UBLK_U_CMD_GET_DEV_INFO, &info, sizeof(info), 0);
+	if (refused(err)) {
+		s.legacy = true;
+		err = command(&s, UBLK_U_CMD_GET_DEV_INFO, &info, sizeof(info), 0);
+	}
+	/* One that goes meanwhile, or does not let itself be asked, is none of ours. */
+	err = !err && info.ublksrv_flags == run ? gate_remove_device(&s) : 0;
+	close_foreign(&s);
+	return err;
+}
+
+int gate_remove_devices_of(__u64 run)
+{
+	DIR *dev = run ? opendir("/dev") : NULL;
+	struct dirent *entry;
+	unsigned int number;
+	int rc = 0;
+
+	while (dev && (entry = readdir(dev)))
+		if (sscanf(entry->d_name, "ublkc%u", &number) == 1)
+			rc = remove_if_of(number, run) ?: rc;
+	if (dev)
+		closedir(dev);
+	return rc;
 }

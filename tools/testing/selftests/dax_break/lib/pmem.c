@@ -6,22 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/random.h>
 #include <linux/ndctl.h>
 #include <ndctl/libndctl.h>
 
+#include "deadline.h"
 #include "pmem.h"
 #include "why.h"
 
-/* Seen by whoever lists namespaces while a test runs. */
-#define NAMESPACE_NAME	"dax_break"
-
-struct pmem {
-	struct ndctl_ctx *ctx;
-	struct ndctl_namespace *ndns;
-	struct ndctl_pfn *pfn;
-	char device[32];
-};
+/* A namespace of a process that was just killed may be mounted for a moment more. */
+#define RELEASE_MS	(2 * DEADLINE_MS)
 
 /* The kernel only takes labels while the region and its DIMMs are disabled. */
 static int label_region(struct ndctl_region *region)
@@ -61,8 +54,8 @@ int pmem_init_labels(void)
 
 		ndctl_bus_wait_probe(bus);
 		ndctl_region_foreach(bus, region)
-			if (!rc && ndctl_region_get_nstype(region) == ND_DEVICE_NAMESPACE_IO)
-				rc = label_region(region);
+			if (ndctl_region_get_nstype(region) == ND_DEVICE_NAMESPACE_IO)
+				rc = label_region(region) ?: rc;
 	}
 	ndctl_unref(ctx);
 	return rc;
@@ -96,36 +89,60 @@ static struct ndctl_region *find_region(struct ndctl_ctx *ctx, __u64 size)
 	return NULL;
 }
 
-static void make_uuid(uuid_t uuid)
+static int no_room(__u64 size)
 {
-	if (getrandom(uuid, sizeof(uuid_t), 0) != sizeof(uuid_t))
-		abort();	/* the kernel never gives less than 16 bytes */
-	uuid[6] = (uuid[6] & 0x0f) | 0x40;	/* RFC 4122: version 4, random */
-	uuid[8] = (uuid[8] & 0x3f) | 0x80;
+	return why_set(EOPNOTSUPP,
+		       "no persistent memory region with %llu MiB of unallocated labelled capacity",
+		       (unsigned long long)size >> 20);
+}
+
+static int open_context(struct ndctl_ctx **ctx)
+{
+	return ndctl_new(ctx) ? why_set(ENOMEM, "cannot set up libndctl") : 0;
+}
+
+int pmem_room(__u64 size)
+{
+	struct ndctl_ctx *ctx;
+	int rc = open_context(&ctx);
+
+	if (rc)
+		return rc;
+	if (!find_region(ctx, size))
+		rc = no_room(size);
+	ndctl_unref(ctx);
+	return rc;
+}
+
+static bool parse_uuid(const char *text, uuid_t uuid)
+{
+	char digits[2 * sizeof(uuid_t) + 1] = "";
+	size_t len = 0;
+
+	for (; *text; text++)
+		if (*text != '-' && len < sizeof(digits) - 1)
+			digits[len++] = *text;
+	for (size_t i = 0; i < sizeof(uuid_t); i++)
+		if (sscanf(digits + 2 * i, "%2hhx", &uuid[i]) != 1)
+			return false;
+	return true;
 }
 
 /* The sequence of drivers/nvdimm: an idle seed is configured, then enabled. */
-static int configure(struct pmem *pmem, struct ndctl_region *region, __u64 size)
+static int configure(struct ndctl_namespace *ndns, struct ndctl_pfn *pfn, uuid_t uuid,
+		     __u64 size)
 {
-	struct ndctl_namespace *ndns = ndctl_region_get_namespace_seed(region);
-	struct ndctl_pfn *pfn = ndctl_region_get_pfn_seed(region);
-	uuid_t uuid;
 	int rc;
 
-	if (!ndns || !pfn)
-		return why_set(EOPNOTSUPP, "no namespace seed in %s: CONFIG_NVDIMM_PFN is needed",
-			       ndctl_region_get_devname(region));
-	pmem->ndns = ndns;
-	make_uuid(uuid);
 	rc = ndctl_namespace_set_uuid(ndns, uuid) ?:
 	     ndctl_namespace_set_alt_name(ndns, NAMESPACE_NAME) ?:
 	     ndctl_namespace_set_size(ndns, size) ?:
 	     ndctl_namespace_set_enforce_mode(ndns, NDCTL_NS_MODE_MEMORY);
 	if (rc)
-		return why_set(-rc, "cannot label %llu bytes of %s: %s", (unsigned long long)size,
-			       ndctl_region_get_devname(region), strerror(-rc));
+		return why_set(-rc, "cannot label %llu bytes as %s: %s", (unsigned long long)size,
+			       ndctl_namespace_get_devname(ndns), strerror(-rc));
 
-	make_uuid(uuid);
+	/* That of its info block: any will do, and this one tells whose it is. */
 	rc = ndctl_pfn_set_uuid(pfn, uuid) ?:
 	     ndctl_pfn_set_location(pfn, NDCTL_PFN_LOC_RAM) ?:
 	     ndctl_pfn_set_namespace(pfn, ndns) ?:
@@ -133,45 +150,48 @@ static int configure(struct pmem *pmem, struct ndctl_region *region, __u64 size)
 	if (rc)
 		return why_set(-rc, "cannot enable fsdax mode on %s: %s",
 			       ndctl_namespace_get_devname(ndns), strerror(-rc));
-	pmem->pfn = pfn;
-	snprintf(pmem->device, sizeof(pmem->device), "/dev/%s", ndctl_pfn_get_block_device(pfn));
 	return 0;
 }
 
-int pmem_carve(__u64 size, struct pmem **result)
+static int carve(struct ndctl_ctx *ctx, __u64 size, uuid_t uuid, char *device, size_t len)
 {
-	struct ndctl_region *region;
-	struct pmem *pmem;
+	struct ndctl_region *region = find_region(ctx, size);
+	struct ndctl_namespace *ndns = region ? ndctl_region_get_namespace_seed(region) : NULL;
+	struct ndctl_pfn *pfn = region ? ndctl_region_get_pfn_seed(region) : NULL;
 	int rc;
 
-	*result = NULL;
-	pmem = calloc(1, sizeof(*pmem));
-	if (!pmem || ndctl_new(&pmem->ctx)) {
-		free(pmem);
-		return why_set(ENOMEM, "cannot set up libndctl");
-	}
-	region = find_region(pmem->ctx, size);
 	if (!region)
-		rc = why_set(EOPNOTSUPP,
-			     "no persistent memory region with %llu MiB of unallocated labelled capacity",
-			     (unsigned long long)size >> 20);
-	else
-		rc = configure(pmem, region, size);
-	if (rc) {
-		/* What was only labelled is no namespace yet for pmem_destroy(). */
-		if (pmem->ndns)
-			ndctl_namespace_delete(pmem->ndns);
-		ndctl_unref(pmem->ctx);
-		free(pmem);
+		return no_room(size);
+	if (!ndns || !pfn)
+		return why_set(EOPNOTSUPP, "no namespace seed in %s: CONFIG_NVDIMM_PFN is needed",
+			       ndctl_region_get_devname(region));
+	/* The next seed comes with the capacity of this one taken. */
+	if (ndctl_namespace_get_size(ndns))
+		return why_set(EBUSY, "%s is being configured by somebody else",
+			       ndctl_namespace_get_devname(ndns));
+	rc = configure(ndns, pfn, uuid, size);
+	if (rc)
 		return rc;
-	}
-	*result = pmem;
+	snprintf(device, len, "/dev/%s", ndctl_pfn_get_block_device(pfn));
+	if (ndctl_namespace_get_first_badblock(ndns))
+		return why_set(EOPNOTSUPP, "the unallocated capacity has known bad blocks");
 	return 0;
 }
 
-const char *pmem_device(const struct pmem *pmem)
+int pmem_carve(__u64 size, const char *uuid_text, char *device, size_t len)
 {
-	return pmem->device;
+	struct ndctl_ctx *ctx;
+	uuid_t uuid;
+	int rc;
+
+	if (!parse_uuid(uuid_text, uuid))
+		return why_set(EINVAL, "%s is not a UUID", uuid_text);
+	rc = open_context(&ctx);
+	if (rc)
+		return rc;
+	rc = carve(ctx, size, uuid, device, len);
+	ndctl_unref(ctx);
+	return rc;
 }
 
 /*
@@ -199,16 +219,169 @@ static int zero_info_block(struct ndctl_namespace *ndns)
 	return rc < 0 ? rc : 0;
 }
 
-int pmem_destroy(struct pmem *pmem)
+/* Its pfn device, be it active, or only pointed at the namespace so far. */
+static struct ndctl_pfn *pfn_of(struct ndctl_namespace *ndns)
 {
-	int rc = ndctl_namespace_disable_safe(pmem->ndns);
+	struct ndctl_region *region = ndctl_namespace_get_region(ndns);
+	struct ndctl_pfn *pfn;
 
-	/* disable_safe() answers 1 for "was not enabled". */
-	rc = rc < 0 ? rc : zero_info_block(pmem->ndns);
-	rc = rc < 0 ? rc : ndctl_namespace_delete(pmem->ndns);
-	if (rc < 0)
-		why_set(-rc, "cannot destroy the namespace of %s: %s", pmem->device, strerror(-rc));
-	ndctl_unref(pmem->ctx);
-	free(pmem);
+	ndctl_pfn_foreach(region, pfn)
+		if (ndctl_pfn_get_namespace(pfn) == ndns)
+			return pfn;
+	return NULL;
+}
+
+/* Is @uuid that of its label, or with @any, of its info block (as ndctl(1) shows it)? */
+static bool has_uuid(struct ndctl_namespace *ndns, uuid_t uuid, bool any)
+{
+	struct ndctl_pfn *pfn = any ? pfn_of(ndns) : NULL;
+	uuid_t label, info = { 0 };
+
+	ndctl_namespace_get_uuid(ndns, label);
+	if (pfn)
+		ndctl_pfn_get_uuid(pfn, info);
+	return !memcmp(label, uuid, sizeof(label)) || (pfn && !memcmp(info, uuid, sizeof(info)));
+}
+
+static struct ndctl_namespace *find(struct ndctl_ctx *ctx, const char *uuid_text, bool any)
+{
+	struct ndctl_bus *bus;
+	uuid_t uuid;
+
+	if (!parse_uuid(uuid_text, uuid))
+		return NULL;
+	ndctl_bus_foreach(ctx, bus) {
+		struct ndctl_region *region;
+
+		ndctl_bus_wait_probe(bus);
+		ndctl_region_foreach(bus, region) {
+			struct ndctl_namespace *ndns;
+
+			ndctl_namespace_foreach(region, ndns)
+				if (has_uuid(ndns, uuid, any))
+					return ndns;
+		}
+	}
+	return NULL;
+}
+
+/* Waits until nobody has its block device, which may not be there at all. */
+static void await_release(struct ndctl_pfn *pfn)
+{
+	long deadline = deadline_in(RELEASE_MS);
+	char path[64];
+	int fd;
+
+	if (!pfn || !ndctl_pfn_is_enabled(pfn))
+		return;
+	snprintf(path, sizeof(path), "/dev/%s", ndctl_pfn_get_block_device(pfn));
+	while ((fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC)) < 0 && errno == EBUSY &&
+	       !deadline_over(deadline))
+		deadline_pause();
+	if (fd >= 0)
+		close(fd);
+}
+
+static int destroy(struct ndctl_namespace *ndns)
+{
+	bool labelled = ndctl_namespace_get_size(ndns);
+	struct ndctl_pfn *pfn = pfn_of(ndns);
+	int rc;
+
+	await_release(pfn);
+	/* Answers 1 for "was not enabled". */
+	rc = ndctl_namespace_disable_safe(ndns);
+	if (rc >= 0) {
+		/* What disable_safe() leaves: a pfn device that was never enabled. */
+		pfn = pfn_of(ndns);
+		rc = pfn ? ndctl_pfn_delete(pfn) : 0;
+	}
+	if (rc >= 0 && labelled)
+		rc = zero_info_block(ndns);
+	if (rc >= 0) {
+		/* Neither goes with the label. */
+		ndctl_namespace_set_enforce_mode(ndns, NDCTL_NS_MODE_RAW);
+		ndctl_namespace_set_alt_name(ndns, "");
+		rc = ndctl_namespace_delete(ndns);
+	}
 	return rc < 0 ? rc : 0;
+}
+
+/* Nobody has given it another name. Until it has a size, and while it goes, it has none. */
+static bool has_our_name(struct ndctl_namespace *ndns)
+{
+	const char *name = ndctl_namespace_get_alt_name(ndns);
+
+	return !name[0] || !strcmp(name, NAMESPACE_NAME);
+}
+
+int pmem_destroy(const char *uuid)
+{
+	struct ndctl_namespace *ndns;
+	struct ndctl_ctx *ctx;
+	int rc = open_context(&ctx);
+
+	if (rc)
+		return rc;
+	ndns = find(ctx, uuid, false);
+	if (ndns && has_our_name(ndns))
+		rc = destroy(ndns);
+	if (rc)
+		why_set(-rc, "cannot destroy the namespace %s: %s", uuid, strerror(-rc));
+	ndctl_unref(ctx);
+	return rc;
+}
+
+/* 0 and its block device, if @ndns is active and in fsdax mode. */
+static int usable(struct ndctl_namespace *ndns, char *device, size_t len)
+{
+	struct ndctl_pfn *pfn = ndctl_namespace_get_pfn(ndns);
+	const char *name = ndctl_namespace_get_devname(ndns);
+
+	if (ndctl_namespace_get_mode(ndns) != NDCTL_NS_MODE_MEMORY || !pfn)
+		return why_set(EOPNOTSUPP,
+			       "%s is not in fsdax mode: if its data may go, run ndctl create-namespace -f -e %s -m fsdax",
+			       name, name);
+	if (!ndctl_pfn_is_enabled(pfn))
+		return why_set(EOPNOTSUPP, "%s is not active: ndctl enable-namespace %s", name,
+			       name);
+	if (ndctl_region_get_ro(ndctl_namespace_get_region(ndns)))
+		return why_set(EOPNOTSUPP, "%s is read-only", name);
+	if (ndctl_namespace_get_first_badblock(ndns))
+		return why_set(EOPNOTSUPP, "%s has known bad blocks: name another namespace", name);
+	snprintf(device, len, "/dev/%s", ndctl_pfn_get_block_device(pfn));
+	return 0;
+}
+
+int pmem_find(const char *uuid, char *device, size_t len)
+{
+	struct ndctl_namespace *ndns;
+	struct ndctl_ctx *ctx;
+	int rc = open_context(&ctx);
+
+	if (rc)
+		return rc;
+	ndns = find(ctx, uuid, true);
+	if (!ndns || usable(ndns, device, len))
+		rc = why_set(ENOENT, "there is no active namespace %s", uuid);
+	ndctl_unref(ctx);
+	return rc;
+}
+
+int pmem_named(const char *name, const char *uuid, char *device, size_t len)
+{
+	struct ndctl_namespace *ndns;
+	struct ndctl_ctx *ctx;
+	int rc = open_context(&ctx);
+
+	if (rc)
+		return rc;
+	ndns = find(ctx, uuid, true);
+	if (ndns && !strcmp(ndctl_namespace_get_devname(ndns), name))
+		rc = usable(ndns, device, len);
+	else
+		rc = why_set(EOPNOTSUPP, "%s does not have the UUID %s: compare ndctl list -N",
+			     name, uuid);
+	ndctl_unref(ctx);
+	return rc;
 }

@@ -18,8 +18,8 @@
 #define MAKER		"with_pmem"
 
 struct bed {
-	char fs[16], device[32], mount[64];
-	char dax[80], plain[80];
+	char fs[16], device[32], mount[192];
+	char dax[224], plain[224];
 };
 
 static struct bed beds[MAX_BEDS];
@@ -62,9 +62,9 @@ int testbed_setup(char **argv)
 		return start_anew(argv);
 	for (; nr_beds < MAX_BEDS; nr_beds++, told += len) {
 		struct bed *bed = &beds[nr_beds];
-		char mount[64];
+		char mount[192];
 
-		if (sscanf(told, "%15[^:]:%31[^:]:%63s %n", bed->fs, bed->device, mount,
+		if (sscanf(told, "%15[^:]:%31[^:]:%191s %n", bed->fs, bed->device, mount,
 			   &len) != 3)
 			break;
 		memcpy(bed->mount, mount, sizeof(mount));
@@ -93,14 +93,24 @@ const char *testbed_plain_dir(const char *fs)
 {
 	const struct bed *bed = find(fs);
 
-	return bed ? bed->plain : NULL;
+	return bed && !access(bed->plain, F_OK) ? bed->plain : NULL;
 }
 
 const char *testbed_mount(const char *fs)
 {
 	const struct bed *bed = find(fs);
 
-	return bed ? bed->mount : NULL;
+	return bed && strcmp(bed->device, TESTBED_NO_DEVICE) ? bed->mount : NULL;
+}
+
+int testbed_ours(const char *fs)
+{
+	const struct bed *bed = find(fs);
+
+	if (!bed || strcmp(bed->device, TESTBED_NO_DEVICE))
+		return 0;
+	return why_set(EOPNOTSUPP, "%s is mounted by somebody else: neither unmounted nor filled",
+		       fs);
 }
 
 const char *testbed_device(const char *fs)

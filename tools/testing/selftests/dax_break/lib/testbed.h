@@ -15,12 +15,19 @@ int testbed_setup(char **argv);
 
 /*
  * Of filesystem kind @fs: a directory whose files are DAX, one whose files are not,
- * and where it is mounted. NULL if it was not asked for.
+ * and where it is mounted. NULL if it was not asked for; or if files that are not DAX
+ * cannot be had (-o dax=always), or it is not testbed_ours().
  */
 const char *testbed_dir(const char *fs);
 const char *testbed_plain_dir(const char *fs);
 const char *testbed_mount(const char *fs);
 const char *testbed_device(const char *fs);
+
+/*
+ * May it be unmounted, and filled up? 0, or -EOPNOTSUPP: somebody else has mounted it, and
+ * has data there (DAX_BREAK_PMEM=DIRECTORY).
+ */
+int testbed_ours(const char *fs);
 
 /* Unmounts it, in a child, because that may never end: -EIO, as if it had failed. */
 int testbed_unmount(const char *fs);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -8,44 +9,39 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <linux/magic.h>
 
+#include "claim.h"
+#include "consent.h"
 #include "deadline.h"
 #include "filesystem.h"
+#include "ledger.h"
 #include "pmem.h"
+#include "reclaim.h"
+#include "signature.h"
 #include "testbed_make.h"
 #include "why.h"
 
-/* The runner puts this on the command line of the guests that it makes. */
-#define GUEST_TOKEN	"dax_break.guest"
 #define MAX_BEDS	8
 /* An unmount waits for every pinned page; a pin that outlived its test must not hang us. */
 #define UMOUNT_MS	10000
 
 struct bed {
 	const struct filesystem *fs;
-	struct pmem *pmem;
-	char mount[64];
-	bool mounted;
+	char device[32];		/* TESTBED_NO_DEVICE: mounted by somebody else */
+	char mount[192];
+	bool mounted;			/* by us */
 };
 
+static struct consent consent;
+static struct ledger ledger;
 static struct bed beds[MAX_BEDS];
 static unsigned int nr_beds;
-static char root_dir[32];
+static char root_dir[160];
 static pid_t owner;
-
-static bool in_guest(void)
-{
-	FILE *f = fopen("/proc/cmdline", "re");
-	char line[4096] = "";
-
-	if (f && !fgets(line, sizeof(line), f))
-		line[0] = '\0';
-	if (f)
-		fclose(f);
-	return strstr(line, GUEST_TOKEN);
-}
 
 static bool wanted(const struct filesystem *fs)
 {
@@ -67,42 +63,131 @@ static int make_dir(const char *dir)
 	return 0;
 }
 
-static int make_bed(struct bed *bed, const struct filesystem *fs)
+/* A version 4 UUID, as text. */
+static int make_uuid(char *uuid, size_t size)
 {
-	const char *granularity;
-	char dax[80], plain[80];
+	FILE *f = fopen("/proc/sys/kernel/random/uuid", "re");
+	bool good = f && fgets(uuid, size, f);
+
+	if (f)
+		fclose(f);
+	if (!good)
+		return why_set(EIO, "no UUID in /proc/sys/kernel/random/uuid");
+	uuid[strcspn(uuid, "\n")] = '\0';
+	return 0;
+}
+
+/* On capacity that nobody uses; the lock keeps others from the same. */
+static int carve_bed(struct bed *bed)
+{
+	char uuid[40];
 	int rc;
 
-	bed->fs = fs;
-	snprintf(bed->mount, sizeof(bed->mount), "%s/%s", root_dir, fs->name);
-	snprintf(dax, sizeof(dax), "%s/%s/" TESTBED_DAX, root_dir, fs->name);
-	snprintf(plain, sizeof(plain), "%s/%s/" TESTBED_PLAIN, root_dir, fs->name);
-	rc = make_dir(bed->mount) ?: pmem_carve(fs->namespace_size, &bed->pmem);
+	rc = pmem_room(bed->fs->namespace_size) ?:
+	     make_uuid(uuid, sizeof(uuid)) ?:
+	     ledger_note(&ledger, "namespace", uuid) ?:
+	     ledger_lock();
 	if (rc)
 		return rc;
-	rc = filesystem_make(fs, pmem_device(bed->pmem), bed->mount);
-	if (rc)
+	rc = pmem_carve(bed->fs->namespace_size, uuid, bed->device, sizeof(bed->device));
+	ledger_unlock();
+	return rc ?: filesystem_format(bed->fs, bed->device) ?:
+	       filesystem_mount(bed->fs, bed->device, bed->mount);
+}
+
+/* On the @i-th namespace that was named. */
+static int claim_bed(struct bed *bed, unsigned int i)
+{
+	const char *uuid = consent.named[i].uuid;
+	char fs_uuid[40];
+	int rc;
+
+	rc = pmem_named(consent.named[i].name, uuid, bed->device, sizeof(bed->device)) ?:
+	     claim_and_format(bed->fs, bed->device, uuid, &ledger, fs_uuid, sizeof(fs_uuid)) ?:
+	     filesystem_mount(bed->fs, bed->device, bed->mount);
+	if (rc || !signature_is(bed->device, fs_uuid))
 		return rc;
-	bed->mounted = true;
+	/* Somebody was faster between the end of our claim and the mount. */
+	umount(bed->mount);
+	return why_set(EBUSY, "%s was taken by somebody else just now", bed->device);
+}
+
+/* In a directory that was named: nothing is mounted, the files go there. */
+static int borrow_bed(struct bed *bed)
+{
+	snprintf(bed->device, sizeof(bed->device), TESTBED_NO_DEVICE);
+	return make_dir(bed->mount);
+}
+
+/* Files that are not DAX, where not all are: -o dax=always leaves no choice. */
+static int make_plain(const char *dir)
+{
+	struct statx stx;
+	int rc = make_dir(dir);
+
+	if (rc || statx(AT_FDCWD, dir, 0, STATX_BASIC_STATS, &stx))
+		return rc;
+	/* Of a directory, too, this is what files in it will be. */
+	if (stx.stx_attributes & STATX_ATTR_DAX)
+		rmdir(dir);
+	return 0;
+}
+
+static int fill_bed(const struct bed *bed)
+{
+	const char *granularity;
+	char dax[224], plain[224];
+	int rc;
+
+	snprintf(dax, sizeof(dax), "%s/" TESTBED_DAX, bed->mount);
+	snprintf(plain, sizeof(plain), "%s/" TESTBED_PLAIN, bed->mount);
 	rc = make_dir(dax) ?:
-	     make_dir(plain) ?:
+	     make_plain(plain) ?:
 	     filesystem_want_dax(dax) ?:
 	     filesystem_prove_dax(dax, &granularity);
 	if (rc)
 		return rc;
-	printf("# %s on %s, %llu MiB: files are DAX, store granularity: %s\n", fs->name,
-	       pmem_device(bed->pmem), (unsigned long long)fs->namespace_size >> 20, granularity);
+	printf("# %s in %s (%s): files are DAX, store granularity: %s\n", bed->fs->name,
+	       bed->mount, bed->device, granularity);
 	return 0;
 }
 
-/* umount(2) in a child, because it may never return. */
+static int make_bed(const struct filesystem *fs)
+{
+	unsigned int i = nr_beds++;
+	struct bed *bed = &beds[i];
+	int rc;
+
+	bed->fs = fs;
+	snprintf(bed->mount, sizeof(bed->mount), "%s/%s", root_dir, fs->name);
+	if (consent.level == CONSENT_DIRECTORY) {
+		rc = borrow_bed(bed);
+	} else {
+		rc = make_dir(bed->mount) ?:
+		     (consent.level == CONSENT_NAMED ? claim_bed(bed, i) : carve_bed(bed));
+		bed->mounted = !rc;
+	}
+	return rc ?: fill_bed(bed);
+}
+
+/*
+ * umount(2) in a child, because it may never return. Busy it may be for a moment: of a
+ * process that was just killed nothing is to be seen any more while it closes its files.
+ */
 static int bounded_umount(const char *dir)
 {
+	long deadline = deadline_in(DEADLINE_MS);
 	pid_t pid = fork();
 	int status;
 
-	if (!pid)
-		_exit(umount(dir) ? errno : 0);
+	if (!pid) {
+		while (umount(dir)) {
+			if (errno != EBUSY || deadline_over(deadline))
+				_exit(errno);
+			deadline_pause();
+		}
+		_exit(0);
+	}
 	if (pid < 0)
 		return -errno;
 	if (!deadline_wait_child(pid, UMOUNT_MS, &status)) {
@@ -116,14 +201,10 @@ static void unmake_bed(struct bed *bed)
 {
 	int rc = bed->mounted ? bounded_umount(bed->mount) : 0;
 
-	if (rc) {
+	/* A test may have unmounted it, and been stopped before it mounted it again. */
+	if (rc && rc != -EINVAL)
 		printf("# left behind: %s on %s cannot be unmounted: %s\n", bed->mount,
-		       pmem_device(bed->pmem), strerror(-rc));
-		return;
-	}
-	if (bed->pmem && pmem_destroy(bed->pmem))
-		printf("# left behind: %s\n", why());
-	rmdir(bed->mount);
+		       bed->device, strerror(-rc));
 }
 
 /* At exit, but not at that of a forked child. */
@@ -131,46 +212,108 @@ static void teardown(void)
 {
 	if (getpid() != owner)
 		return;
+	/* First whatever is left of the tests: their pins keep us from unmounting. */
+	reclaim_processes(&ledger);
 	while (nr_beds)
 		unmake_bed(&beds[--nr_beds]);
-	rmdir(root_dir);
+	reclaim(&ledger);
 }
 
 /* For testbed_setup(): what there is, and where. */
 static int export(void)
 {
-	char value[MAX_BEDS * 128];
+	char value[MAX_BEDS * 256];
 	size_t len = 0;
 
 	for (unsigned int i = 0; i < nr_beds; i++)
 		len += snprintf(value + len, sizeof(value) - len, TESTBED_FORMAT " ",
-				beds[i].fs->name, pmem_device(beds[i].pmem), beds[i].mount);
+				beds[i].fs->name, beds[i].device, beds[i].mount);
 	if (setenv(TESTBED_ENV, value, 1))
 		return why_set(ENOMEM, "no memory for the environment");
 	return 0;
 }
 
-int testbed_make(void)
+/* The kind of filesystem that directory @dir is on, or NULL and why it is none. */
+static const struct filesystem *kind_of(const char *dir)
 {
+	static const struct {
+		const char *name;
+		long magic;
+	} kinds[] = {
+		{ "ext4", EXT4_SUPER_MAGIC },
+		{ "xfs", XFS_SUPER_MAGIC },
+	};
+	struct statfs st;
+
+	if (statfs(dir, &st)) {
+		why_set(errno, CONSENT_ENV ": %s: %s", dir, strerror(errno));
+		return NULL;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (st.f_type == kinds[i].magic)
+			return filesystem_find(kinds[i].name);
+	why_set(EINVAL, CONSENT_ENV ": %s is on a filesystem that is neither ext4 nor XFS", dir);
+	return NULL;
+}
+
+static int make_beds(void)
+{
+	const struct filesystem *fs = filesystems;
 	int rc = 0;
 
-	if (!in_guest())
-		return why_set(EOPNOTSUPP,
-			       "no persistent memory to use: run it in a guest (run_tests.sh of dax_break)");
-	if (geteuid())
-		return why_set(EOPNOTSUPP, "namespaces and mounts need root");
-	/* Mounts of our own: nobody else sees them, and none outlives us. */
-	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return why_set(errno, "cannot make a mount namespace: %s", strerror(errno));
-	snprintf(root_dir, sizeof(root_dir), "/tmp/dax_break.XXXXXX");
-	if (!mkdtemp(root_dir))
-		return why_set(errno, "cannot create a directory in /tmp: %s", strerror(errno));
+	if (consent.level == CONSENT_DIRECTORY) {
+		fs = kind_of(consent.directory);
+		if (!fs)
+			return -EINVAL;
+		return wanted(fs) ? make_bed(fs) : 0;
+	}
+	for (; !rc && fs->name && nr_beds < MAX_BEDS; fs++) {
+		/* More filesystems than namespaces: tests of the rest are skipped. */
+		if (consent.level == CONSENT_NAMED && nr_beds == consent.nr_named)
+			break;
+		if (wanted(fs))
+			rc = make_bed(fs);
+	}
+	return rc;
+}
 
+/* Where everything is, by a name that nobody else makes. */
+static int make_root(void)
+{
+	const char *parent = consent.level == CONSENT_DIRECTORY ? consent.directory : "/tmp";
+
+	snprintf(root_dir, sizeof(root_dir), "%s/dax_break.%s", parent, ledger.token);
+	if (setenv(RUN_ENV, ledger.token, 1))
+		return why_set(ENOMEM, "no memory for the environment");
+	return ledger_note(&ledger, "directory", root_dir) ?:
+	       make_dir(root_dir);
+}
+
+int testbed_make(void)
+{
+	int alive;
+	int rc = consent_read(&consent);
+
+	if (rc)
+		return rc;
+	if (consent.level != CONSENT_DIRECTORY) {
+		if (geteuid())
+			return why_set(EOPNOTSUPP,
+				       "namespaces and mounts need root; " CONSENT_ENV
+				       "=DIRECTORY on a mounted DAX filesystem does not");
+		/* Mounts of our own: nobody else sees them, and none outlives us. */
+		if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+			return why_set(errno, "cannot make a mount namespace: %s",
+				       strerror(errno));
+	}
+	rc = reclaim_dead(&alive);
+	rc = rc < 0 ? rc : ledger_begin(&ledger);
+	if (rc)
+		return rc;
 	owner = getpid();
 	atexit(teardown);
-	rc = pmem_init_labels();
-	for (const struct filesystem *fs = filesystems; !rc && fs->name && nr_beds < MAX_BEDS; fs++)
-		if (wanted(fs))
-			rc = make_bed(&beds[nr_beds++], fs);
-	return rc ?: export();
+	rc = make_root();
+	if (!rc && consent.level == CONSENT_GUEST)
+		rc = pmem_init_labels();
+	return rc ?: make_beds() ?: export();
 }

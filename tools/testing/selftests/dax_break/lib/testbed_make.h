@@ -6,24 +6,28 @@
  *
  * Environment:
  *	DAX_BREAK_FS	kinds to make, e.g. "xfs" or "ext4 xfs"; all if unset
- *
- * Consent: for now persistent memory is only touched in the runner's throw-away
- * guest, which the runner marks on its kernel command line.
+ *	DAX_BREAK_PMEM	what persistent memory may be used: see consent.h
  */
 #ifndef DAX_BREAK_TESTBED_MAKE_H
 #define DAX_BREAK_TESTBED_MAKE_H
 
-/* How it is told: an entry for each filesystem, of its kind, device and mount point. */
+/*
+ * How it is told: an entry for each filesystem, of its kind, device and mount point. In
+ * a directory on a filesystem that somebody else has mounted, there is no device, and
+ * that directory is in place of the mount point.
+ */
 #define TESTBED_ENV	"DAX_BREAK_TESTBED"
 #define TESTBED_FORMAT	"%s:%s:%s"
+#define TESTBED_NO_DEVICE	"-"
 /* Directories in each, for files that are DAX, and that are not. */
 #define TESTBED_DAX	"dax"
 #define TESTBED_PLAIN	"plain"
 
 /*
- * Makes it, prints a line for each filesystem, and tells where it is in this
- * process' environment. -EOPNOTSUPP: no persistent memory, or no consent to use it.
- * All that was made is taken down again when the calling process exits.
+ * Cleans up after runs that were killed, makes it, prints a line for each filesystem,
+ * and tells where it is in this process' environment. -EOPNOTSUPP: no persistent memory,
+ * or no consent to use it. All that was made is taken down again when the calling
+ * process exits.
  */
 int testbed_make(void);
 

@@ -92,7 +92,14 @@ int trial_setup(struct trial *trial, const struct trial_spec *spec)
 	if (!trial->op)
 		return why_set(EINVAL, "no operation is called %s", spec->op);
 	if (!testbed_dir(spec->fs))
-		return why_set(EOPNOTSUPP, "no %s here: it is not in DAX_BREAK_FS", spec->fs);
+		return why_set(EOPNOTSUPP,
+			       "no %s here: not in DAX_BREAK_FS, or not what DAX_BREAK_PMEM names",
+			       spec->fs);
+	if ((trial->op->flags & OP_UNMOUNTS) && testbed_ours(spec->fs))
+		return -EOPNOTSUPP;
+	if (spec->plain && !testbed_plain_dir(spec->fs))
+		return why_set(EOPNOTSUPP,
+			       "no files but DAX ones here: mounted with -o dax=always");
 	rc = probe_op(trial->op, spec->fs) ?: create_files(trial);
 	if (!rc) {
 		aim(trial);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "testbed.h"
 #include "victim.h"
 #include "why.h"
 
@@ -33,13 +34,16 @@ void victim_recount(struct victim *victim)
 	victim->left = free_bytes(victim->crowd);
 }
 
-int victim_crowd(struct victim *victim, const char *dir)
+int victim_crowd(struct victim *victim, const char *fs)
 {
+	const char *dir = testbed_dir(fs);
 	size_t page_size = sysconf(_SC_PAGESIZE);
 	__u64 piece, leave = LEAVE_PAGES * page_size;
 	off_t end = 0;
 
 	*victim = (struct victim){ .dir = dir, .crowd = -1, .file.fd = -1 };
+	if (testbed_ours(fs))
+		return -EOPNOTSUPP;
 	victim->crowd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (victim->crowd < 0)
 		return why_set(errno, "cannot create a file in %s: %s", dir, strerror(errno));

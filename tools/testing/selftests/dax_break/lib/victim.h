@@ -27,8 +27,11 @@ struct victim {
 	struct dax_file file;	/* of the pages that were free */
 };
 
-/* Leaves no more free than what operations need to work at all. */
-int victim_crowd(struct victim *victim, const char *dir);
+/*
+ * Leaves no more free on filesystem @fs than what operations need to work at all.
+ * -EOPNOTSUPP: it is not testbed_ours().
+ */
+int victim_crowd(struct victim *victim, const char *fs);
 
 /* The operation that frees comes next; what came before it may have taken some. */
 void victim_recount(struct victim *victim);

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "gate.h"
+#include "pmem.h"
+#include "reclaim.h"
+#include "signature.h"
+#include "why.h"
+
+/* The server of a gate removes its device when it is asked to end. */
+#define TERM_MS		20000
+
+/* Is @entry[] among the strings of @len bytes at @environment? */
+static bool has_string(const char *environment, size_t len, const char *entry)
+{
+	size_t size = strlen(entry) + 1;
+
+	for (const char *at = environment; at && (size_t)(environment + len - at) >= size;) {
+		if (!memcmp(at, entry, size))
+			return true;
+		at = memchr(at, '\0', environment + len - at);
+		at = at ? at + 1 : NULL;
+	}
+	return false;
+}
+
+/* The whole of it, however long: allocated, NULL if it cannot be read. */
+static char *read_environment(const char *pid, size_t *len)
+{
+	char path[300], *text = NULL;
+	size_t size = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%s/environ", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	*len = 0;
+	do {
+		char *more = size - *len ? text : realloc(text, size += 16384);
+
+		if (fd < 0 || !more)
+			break;
+		text = more;
+		n = read(fd, text + *len, size - *len);
+		*len += n > 0 ? n : 0;
+	} while (n > 0);
+	if (fd >= 0)
+		close(fd);
+	return text;
+}
+
+static bool belongs(const char *pid, const char *entry)
+{
+	size_t len;
+	char *environment = read_environment(pid, &len);
+	bool found = environment && has_string(environment, len, entry);
+
+	free(environment);
+	return found;
+}
+
+/* Sends @sig to every process of the run; returns how many there are. */
+static int signal_processes(const char *entry, int sig)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *process;
+	int count = 0;
+
+	while (proc && (process = readdir(proc))) {
+		pid_t pid = atoi(process->d_name);
+		int pidfd;
+
+		if (pid <= 0 || pid == getpid())
+			continue;
+		/* Opened before the look: what is signalled is what was looked at. */
+		pidfd = syscall(SYS_pidfd_open, pid, 0);
+		if (pidfd >= 0 && belongs(process->d_name, entry)) {
+			syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
+			count++;
+		}
+		if (pidfd >= 0)
+			close(pidfd);
+	}
+	if (proc)
+		closedir(proc);
+	return count;
+}
+
+int reclaim_processes(const struct ledger *ledger)
+{
+	static const struct {
+		int signal;
+		long ms;
+	} steps[] = {
+		{ SIGTERM, TERM_MS },
+		{ SIGKILL, DEADLINE_MS },
+	};
+	char entry[64];
+	int left = 0;
+
+	snprintf(entry, sizeof(entry), RUN_ENV "=%s", ledger->token);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		long deadline = deadline_in(steps[i].ms);
+
+		left = signal_processes(entry, steps[i].signal);
+		while (left && !deadline_over(deadline)) {
+			deadline_pause();
+			left = signal_processes(entry, 0);
+		}
+		if (!left)
+			return 0;
+	}
+	return why_set(EBUSY, "%d processes survive SIGKILL", left);
+}
+
+/* Removes @name in @dir and all below it, on this filesystem and through no link. */
+static int remove_tree(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct dirent *entry;
+	int rc = 0;
+	DIR *list;
+
+	if (fd < 0)
+		return errno == ENOENT || !unlinkat(dir, name, 0) ? 0 : -errno;
+	list = fdopendir(fd);
+	while (list && (entry = readdir(list)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			rc = rc ?: remove_tree(fd, entry->d_name);
+	if (list)
+		closedir(list);
+	else
+		close(fd);
+	if (!rc && unlinkat(dir, name, AT_REMOVEDIR))
+		rc = -errno;
+	return rc;
+}
+
+/* A namespace that its owner has destroyed meanwhile is no matter of ours. */
+static int wipe(const char *filesystem, const char *namespace)
+{
+	char device[32];
+	int rc = pmem_find(namespace, device, sizeof(device));
+
+	return rc == -ENOENT ? 0 : rc ?: signature_wipe(device, filesystem);
+}
+
+static int take_down(const char *kind, char *what)
+{
+	int rc = 0;
+
+	if (!strcmp(kind, "namespace")) {
+		rc = pmem_destroy(what);
+	} else if (!strcmp(kind, "signature")) {
+		char *namespace = strchr(what, ' ');
+
+		if (namespace) {
+			*namespace = '\0';
+			rc = wipe(what, namespace + 1);
+		}
+	} else if (!strcmp(kind, "directory")) {
+		rc = remove_tree(AT_FDCWD, what);
+		if (rc)
+			rc = why_set(-rc, "cannot remove %s: %s", what, strerror(-rc));
+	}
+	if (rc)
+		printf("# left behind: %s\n", why());
+	return rc;
+}
+
+int reclaim(struct ledger *ledger)
+{
+	int rc = reclaim_processes(ledger) ?:
+		 gate_remove_devices_of(strtoull(ledger->token, NULL, 16));
+
+	if (rc)
+		printf("# left behind: %s\n", why());
+	rc = ledger_each(ledger, take_down) ?: rc;
+	if (rc)
+		ledger_leave(ledger);
+	else
+		ledger_end(ledger);
+	return rc;
+}
+
+static int failures;
+
+static void take(struct ledger *ledger)
+{
+	char token[sizeof(ledger->token)];
+
+	snprintf(token, sizeof(token), "%s", ledger->token);
+	if (reclaim(ledger))
+		failures++;
+	else
+		printf("# cleaned up after run %s, which was killed\n", token);
+}
+
+int reclaim_dead(int *alive)
+{
+	failures = 0;
+	*alive = ledger_take(take);
+	return *alive < 0 ? *alive : failures;
+}
