@@ -34,7 +34,7 @@ oracles: programs
 $(BUILD)/oracles/%: check/oracles/%.c $(BUILD)/selftests/lib/dax_break.a
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Wno-unused-parameter -pthread \
-		-Wl,--as-needed -I$(SELFTEST)/lib -I$(SELFTESTS) -o $@ $^ \
+		-Wl,--as-needed -DBUILT_WITHOUT='""' -I$(SELFTEST)/lib -I$(SELFTESTS) -o $@ $^ \
 		$(shell pkg-config --cflags --libs liburing libpmem2 libndctl blkid)
 
 run_tests: programs

@@ -195,6 +195,8 @@ static inline int dax_break_main(int argc, char **argv)
 		}
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (BUILT_WITHOUT[0])
+		printf("# built without " BUILT_WITHOUT ": some tests are left out\n");
 	probe_init();
 	rc = help ? 0 : testbed_setup(argv);
 	if (rc) {

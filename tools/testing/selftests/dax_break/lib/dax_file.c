@@ -281,18 +281,19 @@ void dax_file_store(struct dax_file *file, unsigned int page)
 
 __u64 dax_file_physical(const struct dax_file *file, unsigned int page)
 {
-	struct {
+	union {
 		struct fiemap map;
-		struct fiemap_extent extent;
+		char room[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
 	} ask = {
 		.map.fm_start = page * file->page_size,
 		.map.fm_length = 1,
 		.map.fm_extent_count = 1,
 	};
+	const struct fiemap_extent *extent = &ask.map.fm_extents[0];
 
 	if (ioctl(file->fd, FS_IOC_FIEMAP, &ask) || !ask.map.fm_mapped_extents)
 		return 0;
-	return ask.extent.fe_physical + ask.map.fm_start - ask.extent.fe_logical;
+	return extent->fe_physical + ask.map.fm_start - extent->fe_logical;
 }
 
 void dax_file_page_got(struct dax_file *file, unsigned int page, __u64 word)

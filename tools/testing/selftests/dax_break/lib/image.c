@@ -236,9 +236,9 @@ static int compare_pages(const struct image *image, int fd, const char *name, si
 
 static int compare_extents(const struct image *image, int fd, const char *name)
 {
-	struct {
+	union {
 		struct fiemap map;
-		struct fiemap_extent extents[EXTENTS];
+		char room[sizeof(struct fiemap) + EXTENTS * sizeof(struct fiemap_extent)];
 	} ask;
 	size_t page = 0;
 	bool last = false;

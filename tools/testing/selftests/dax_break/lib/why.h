@@ -12,6 +12,11 @@
 
 #include "kselftest.h"
 
+/* Older trees do not define it. */
+#ifndef __printf
+#define __printf(a, b)	__attribute__((format(printf, a, b)))
+#endif
+
 /* Stores the formatted reason (one per process), returns -@err. */
 int __printf(2, 3) why_set(int err, const char *fmt, ...);
 
