@@ -25,16 +25,24 @@ programs: $(SELFTESTS)/lib.mk $(BUILD)/init
 	@mkdir -p $(BUILD)/selftests
 	@+$(kselftest) all
 
-# Not part of the suite: they show that what it asserts can come out otherwise.
-ORACLES := $(patsubst check/oracles/%.c,$(BUILD)/oracles/%,$(wildcard check/oracles/*_test.c))
+# Not part of the suite. Oracles: they show that what it asserts can come out otherwise.
+# Hardware: what it leaves alone, and leaves behind, on a machine with data on it.
+ORACLES := $(patsubst check/%.c,$(BUILD)/%,$(wildcard check/oracles/*_test.c))
+HARDWARE := $(patsubst check/%.c,$(BUILD)/%,$(wildcard check/hardware/*_test.c))
 
 oracles: programs
 	@+$(MAKE) --no-print-directory $(ORACLES)
 
-$(BUILD)/oracles/%: check/oracles/%.c $(BUILD)/selftests/lib/dax_break.a
+hardware: programs
+	@+$(MAKE) --no-print-directory $(HARDWARE)
+
+$(HARDWARE): check/hardware/machine.c
+
+$(BUILD)/%_test: check/%_test.c $(BUILD)/selftests/lib/dax_break.a
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Wno-unused-parameter -pthread \
-		-Wl,--as-needed -DBUILT_WITHOUT='""' -I$(SELFTEST)/lib -I$(SELFTESTS) -o $@ $^ \
+		-Wl,--as-needed -DBUILT_WITHOUT='""' -I$(SELFTEST)/lib -I$(SELFTESTS) -o $@ \
+		$(filter %.c,$^) $(filter %.a,$^) \
 		$(shell pkg-config --cflags --libs liburing libpmem2 libndctl blkid)
 
 run_tests: programs
@@ -60,4 +68,4 @@ clean:
 distclean:
 	rm -rf $(BUILD)
 
-.PHONY: all programs oracles run_tests check clean distclean
+.PHONY: all programs oracles hardware run_tests check clean distclean

@@ -24,6 +24,8 @@ from .errors import RunError
 # The two namespaces of the tests, room for more; a multiple of 16 MiB, plus labels.
 PMEM_MIB = 768
 LABEL_MIB = 2
+# A second NVDIMM, without labels: it is one namespace, whatever is on it.
+FOREIGN_MIB = 128
 # From the start of QEMU to the first word of the guest's init. Seconds.
 BOOT_LIMIT = 90
 # How long a guest that ran out of time gets to show its blocked tasks.
@@ -34,8 +36,9 @@ PR_SET_PDEATHSIG = 1
 # Expedited: a test that removes a block device waits for several RCU grace periods.
 # No timer check: a guest that gets too little of a busy host takes its timer for broken.
 COMMAND_LINE = ("console=ttyS0 panic=-1 loglevel=6 sysrq_always_enabled no_timer_check "
-                "rcupdate.rcu_expedited=1 dax_break.guest=1 rdinit=/init")
-
+                "rcupdate.rcu_expedited=1 rdinit=/init")
+# To the tests: this is a throw-away guest (lib/consent.c).
+CONSENT = " dax_break.guest=1"
 
 # With a thread for each of its processors, an emulated guest now and then hung or
 # crashed while it booted (QEMU 7.2: one boot in fifty); in turns they are as fast.
@@ -62,9 +65,11 @@ class Machine:
     memory_mib: int
     pmem: bool = True
     may_crash: bool = False     # then it ends at the first oops, and is not asked for more
+    # Like somebody's machine: with a second NVDIMM, and no consent to use either.
+    foreign: bool = False
 
     def command(self) -> list[str]:
-        maxmem = self.memory_mib + 2 * PMEM_MIB
+        maxmem = self.memory_mib + 3 * PMEM_MIB
         words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
                  "-display", "none", "-smp", "2",
                  "-accel", ACCELERATORS[self.accel],
@@ -72,13 +77,21 @@ class Machine:
                  "-machine", f"q35,nvdimm={'on' if self.pmem else 'off'}",
                  "-m", f"{self.memory_mib}M,slots=2,maxmem={maxmem}M",
                  "-kernel", str(self.kernel), "-initrd", str(self.image),
-                 "-append", COMMAND_LINE + (" oops=panic" if self.may_crash else "")]
+                 "-append", COMMAND_LINE + (" oops=panic" if self.may_crash else "") +
+                 ("" if self.foreign else CONSENT)]
         if self.pmem:
-            backing = self.directory / "nvdimm.img"
-            words += ["-object", f"memory-backend-file,id=m0,share=on,mem-path={backing},"
-                                 f"size={PMEM_MIB + LABEL_MIB}M,align=2M",
-                      "-device", f"nvdimm,memdev=m0,id=nv0,label-size={LABEL_MIB}M"]
+            # Room for what the tests carve, beside what is there.
+            size = PMEM_MIB * (2 if self.foreign else 1)
+            words += self._nvdimm(0, size + LABEL_MIB, f",label-size={LABEL_MIB}M")
+        if self.foreign:
+            words += self._nvdimm(1, FOREIGN_MIB)
         return words
+
+    def _nvdimm(self, number: int, mib: int, labels: str = "") -> list[str]:
+        backing = self.directory / f"nvdimm{number}.img"
+        return ["-object", f"memory-backend-file,id=m{number},share=on,mem-path={backing},"
+                           f"size={mib}M,align=2M",
+                "-device", f"nvdimm,memdev=m{number},id=nv{number}{labels}"]
 
 
 def die_with_parent() -> None:

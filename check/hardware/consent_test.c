@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Consent, on a machine with data: what a run may use is used, works and is left as it
+ * was; all else is refused, with a reason, and untouched.
+ *
+ *	nothing named		skips, at once, and says what to do
+ *	a directory		as a user who may do little; and by root
+ *	carve			beside the neighbour
+ *	namespaces		if and only if they are the ones that were meant, and empty
+ */
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "dax_break.h"
+#include "machine.h"
+#include "pmem.h"
+#include "signature.h"
+
+#define TEST_PROGRAM	"/bin/waits_test"
+#define NOBODY		65534
+
+static const char *const both[] = {
+	TEST_PROGRAM, "-r", "waits.ext4_punch_vmsplice.two_pins_one_by_one",
+	"-r", "waits.xfs_punch_vmsplice.two_pins_one_by_one", NULL,
+};
+
+FIXTURE(consent) {
+	char *before;
+};
+
+FIXTURE_VARIANT(consent) {
+	int dummy;
+};
+
+FIXTURE_VARIANT_ADD(consent, machine) {
+};
+
+FIXTURE_SETUP(consent)
+{
+	self->before = machine_state();
+}
+
+/* Whatever the test was about. */
+FIXTURE_TEARDOWN(consent)
+{
+	char *after = machine_state();
+
+	EXPECT_STREQ(self->before, after);
+	EXPECT_TRUE(machine_data_intact());
+	free(after);
+	free(self->before);
+}
+
+/* What the rest relies on: a bit of theirs, and a file of ours, would be noticed. */
+TEST_F(consent, changes_are_seen)
+{
+	int fd = open(machine_neighbour.device, O_RDWR | O_CLOEXEC);
+	unsigned char byte;
+	char *after;
+
+	ASSERT_EQ(1, pread(fd, &byte, 1, 40000001));
+	byte ^= 1;
+	ASSERT_EQ(1, pwrite(fd, &byte, 1, 40000001));
+	EXPECT_FALSE(machine_data_intact());
+	byte ^= 1;
+	ASSERT_EQ(1, pwrite(fd, &byte, 1, 40000001));
+	close(fd);
+	ASSERT_EQ(0, mkdir("/tmp/dax_break.left", 0700));
+	after = machine_state();
+	EXPECT_STRNE(self->before, after);
+	ASSERT_EQ(0, rmdir("/tmp/dax_break.left"));
+	free(after);
+}
+
+/* Runs with @pmem named: all tests are skipped, and @reason is among what is said. */
+static void expect_refused(struct __test_metadata *_metadata, const char *pmem,
+			   const char *reason)
+{
+	EXPECT_EQ(KSFT_SKIP, machine_run(pmem, NULL, 0, both)) {
+		TH_LOG("%s", machine_output());
+	}
+	EXPECT_TRUE(machine_said(reason)) {
+		TH_LOG("%s", machine_output());
+	}
+}
+
+static void expect_passed(struct __test_metadata *_metadata, int status, int passed)
+{
+	char totals[64];
+
+	snprintf(totals, sizeof(totals), "# Totals: pass:%d fail:0", passed);
+	EXPECT_EQ(KSFT_PASS, status);
+	EXPECT_TRUE(machine_said(totals)) {
+		TH_LOG("%s", machine_output());
+	}
+}
+
+TEST_F(consent, nothing_named)
+{
+	struct timespec start, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	expect_refused(_metadata, NULL, "DAX_BREAK_PMEM=carve");
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	EXPECT_LT(end.tv_sec * 1000 + end.tv_nsec / 1000000,
+		  start.tv_sec * 1000 + start.tv_nsec / 1000000 + 1000);
+}
+
+TEST_F(consent, nonsense_named)
+{
+	static const char *const nonsense[] = {
+		"everything", "namespace0.1", "namespace0.1=", "pmem0=1234", "relative/path", ",",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(nonsense); i++) {
+		EXPECT_EQ(KSFT_FAIL, machine_run(nonsense[i], NULL, 0, both)) {
+			TH_LOG("%s: %s", nonsense[i], machine_output());
+		}
+	}
+}
+
+TEST_F(consent, carved)
+{
+	expect_passed(_metadata, machine_run("carve", NULL, 0, both), 2);
+}
+
+TEST_F(consent, carving_takes_root)
+{
+	EXPECT_EQ(KSFT_SKIP, machine_run("carve", NULL, NOBODY, both));
+	EXPECT_TRUE(machine_said("need root"));
+}
+
+TEST_F(consent, named)
+{
+	const char *named = machine_named(machine_empty, 2);
+
+	expect_passed(_metadata, machine_run(named, NULL, 0, both), 2);
+	/* It was left empty: once more. */
+	expect_passed(_metadata, machine_run(named, NULL, 0, both), 2);
+}
+
+TEST_F(consent, named_for_one_filesystem)
+{
+	expect_passed(_metadata, machine_run(machine_named(machine_empty, 1), NULL, 0, both), 1);
+	EXPECT_TRUE(machine_said("no xfs here"));
+}
+
+TEST_F(consent, wrong_uuid)
+{
+	struct machine_namespace other = machine_empty[0];
+
+	memcpy(other.uuid, machine_empty[1].uuid, sizeof(other.uuid));
+	expect_refused(_metadata, machine_named(&other, 1), "does not have the UUID");
+}
+
+TEST_F(consent, holds_a_filesystem)
+{
+	expect_refused(_metadata, machine_named(&machine_neighbour, 1), "holds ext4");
+}
+
+TEST_F(consent, without_labels)
+{
+	struct machine_namespace stranger = machine_stranger;
+
+	memcpy(stranger.uuid, machine_empty[0].uuid, sizeof(stranger.uuid));
+	expect_refused(_metadata, machine_named(&stranger, 1), "does not have the UUID");
+}
+
+/* What libblkid recognizes, and where. */
+static const struct other {
+	const char *type;
+	off_t offset;
+	size_t len;
+	unsigned char bytes[3072];
+} others[] = {
+	/* Version 1, 1024 pages, and the magic number at the end of the first. */
+	{ "holds swap", 1024, 3072,
+	  { [0] = 1, [5] = 4, [3062] = 'S', 'W', 'A', 'P', 'S', 'P', 'A', 'C', 'E', '2' } },
+	{ "holds crypto_LUKS", 0, 8, "LUKS\xba\xbe\x00\x01" },
+	/* A partition of type 0x83, from sector 2048 on, 4096 sectors. */
+	{ "holds dos", 446, 66, { [4] = 0x83, [9] = 8, [13] = 16, [64] = 0x55, [65] = 0xaa } },
+	/* Metadata 1.2 of md, at sector 8. */
+	{ "holds linux_raid_member", 4096, 152,
+	  { 0xfc, 0x4e, 0x2b, 0xa9, 1, [144] = 8 } },
+};
+
+/* Puts it on the first empty namespace, or takes it away. */
+static void scribble(struct __test_metadata *_metadata, const struct other *other, bool on)
+{
+	static const unsigned char zeroes[sizeof(other->bytes)];
+	int fd = open(machine_empty[0].device, O_RDWR | O_CLOEXEC);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ((ssize_t)other->len,
+		  pwrite(fd, on ? other->bytes : zeroes, other->len, other->offset));
+	ASSERT_EQ(0, fsync(fd));
+	close(fd);
+}
+
+TEST_F(consent, holds_something_else)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		scribble(_metadata, &others[i], true);
+		expect_refused(_metadata, machine_named(machine_empty, 1), others[i].type);
+		scribble(_metadata, &others[i], false);
+	}
+}
+
+TEST_F(consent, mounted)
+{
+	const char *device = machine_empty[0].device;
+	char uuid[40];
+	int fd;
+
+	ASSERT_EQ(0, filesystem_format(filesystem_find("ext4"), device));
+	ASSERT_EQ(0, mount(device, "/mnt", "ext4", 0, NULL));
+	expect_refused(_metadata, machine_named(machine_empty, 1), "is in use");
+	ASSERT_EQ(0, umount("/mnt"));
+	expect_refused(_metadata, machine_named(machine_empty, 1), "holds ext4");
+	fd = open(device, O_RDONLY | O_CLOEXEC);
+	ASSERT_EQ(0, signature_uuid(fd, uuid, sizeof(uuid)));
+	close(fd);
+	ASSERT_EQ(0, signature_wipe(device, uuid));
+}
+
+TEST_F(consent, in_use)
+{
+	int fd = open(machine_empty[0].device, O_RDWR | O_EXCL | O_CLOEXEC);
+
+	ASSERT_LE(0, fd);
+	expect_refused(_metadata, machine_named(machine_empty, 1), "is in use");
+	close(fd);
+}
+
+TEST_F(consent, inactive)
+{
+	char pfn[32];
+
+	/* /dev/pmem0.1 is driven by the device pfn0.N; found by trying. */
+	for (int i = 0; i < 8; i++) {
+		char path[256];
+
+		snprintf(pfn, sizeof(pfn), "pfn0.%d", i);
+		snprintf(path, sizeof(path), "/sys/bus/nd/devices/%s/block/%s", pfn,
+			 machine_empty[0].device + 5);
+		if (!access(path, F_OK))
+			break;
+	}
+	machine_write("/sys/bus/nd/drivers/nd_pmem/unbind", pfn);
+	EXPECT_NE(0, access(machine_empty[0].device, F_OK));
+	expect_refused(_metadata, machine_named(machine_empty, 1), "is not");
+	machine_write("/sys/bus/nd/drivers/nd_pmem/bind", pfn);
+	EXPECT_EQ(0, access(machine_empty[0].device, F_OK));
+}
+
+/* Last of these: nothing makes the kernel forget them but a write to all of it. */
+TEST_F(consent, known_bad_blocks)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/badblocks", machine_empty[1].device + 5);
+	machine_write(path, "4096 8");
+	expect_refused(_metadata, machine_named(&machine_empty[1], 1), "known bad blocks");
+}
+
+/* A DAX filesystem of the administrator's, mounted, with a directory of a user's in it. */
+FIXTURE(directory) {
+	char uuid[40];
+	char device[32];
+};
+
+FIXTURE_VARIANT(directory) {
+	const char *fs;
+};
+
+FIXTURE_VARIANT_ADD(directory, ext4) {
+	.fs = "ext4",
+};
+
+FIXTURE_VARIANT_ADD(directory, xfs) {
+	.fs = "xfs",
+};
+
+FIXTURE_SETUP(directory)
+{
+	const struct filesystem *fs = filesystem_find(variant->fs);
+
+	snprintf(self->uuid, sizeof(self->uuid), "99999999-2222-4333-8444-555555555555");
+	ASSERT_EQ(0, pmem_carve(fs->namespace_size, self->uuid, self->device,
+				sizeof(self->device)));
+	ASSERT_EQ(0, filesystem_format(fs, self->device));
+	mkdir("/mnt/dax", 0755);
+	ASSERT_EQ(0, filesystem_mount(fs, self->device, "/mnt/dax"));
+	mkdir("/mnt/dax/theirs", 0755);
+	mkdir("/mnt/dax/theirs/data", 0755);
+	ASSERT_EQ(0, chown("/mnt/dax/theirs", NOBODY, NOBODY));
+	mkdir("/run/home", 0755);
+	ASSERT_EQ(0, chown("/run/home", NOBODY, NOBODY));
+}
+
+FIXTURE_TEARDOWN(directory)
+{
+	/* Not empty: something was left there. */
+	EXPECT_EQ(0, rmdir("/mnt/dax/theirs/data"));
+	EXPECT_EQ(0, rmdir("/mnt/dax/theirs"));
+	EXPECT_EQ(0, umount("/mnt/dax"));
+	EXPECT_EQ(0, pmem_destroy(self->uuid));
+	rmdir("/mnt/dax");
+}
+
+static void expect_directory_used(struct __test_metadata *_metadata, const char *fs, uid_t uid)
+{
+	char punch[64], umount_it[64], dio[64];
+	const char *const argv[] = {
+		TEST_PROGRAM, "-r", punch, "-r", dio, "-r", umount_it, NULL,
+	};
+
+	snprintf(punch, sizeof(punch), "waits.%s_punch_vmsplice.two_pins_one_by_one", fs);
+	snprintf(dio, sizeof(dio), "waits.%s_punch_dio_read.two_pins_one_by_one", fs);
+	snprintf(umount_it, sizeof(umount_it), "waits.%s_umount_vmsplice.two_pins_one_by_one", fs);
+	expect_passed(_metadata, machine_run("/mnt/dax/theirs", NULL, uid, argv), uid ? 1 : 2);
+	EXPECT_TRUE(machine_said("is mounted by somebody else"));
+}
+
+TEST_F(directory, by_root)
+{
+	expect_directory_used(_metadata, variant->fs, 0);
+}
+
+TEST_F(directory, by_a_user)
+{
+	expect_directory_used(_metadata, variant->fs, NOBODY);
+}
+
+TEST_F(directory, is_proposed)
+{
+	EXPECT_EQ(KSFT_SKIP, machine_run(NULL, NULL, 0, both));
+	EXPECT_TRUE(machine_said("DAX_BREAK_PMEM=/mnt/dax")) {
+		TH_LOG("%s", machine_output());
+	}
+}
+
+TEST_F(directory, is_not_theirs)
+{
+	EXPECT_EQ(KSFT_FAIL, machine_run("/mnt/dax", NULL, NOBODY, both));
+	EXPECT_TRUE(machine_said("cannot create /mnt/dax/dax_break."));
+}
+
+TEST_F(directory, is_not_dax)
+{
+	EXPECT_NE(KSFT_PASS, machine_run("/run", NULL, 0, both));
+	EXPECT_TRUE(machine_said("neither ext4 nor XFS"));
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "-l")) {
+		dax_break_list();
+		return KSFT_PASS;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	machine_setup();
+	return test_harness_run(argc, argv);
+}
