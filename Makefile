@@ -3,6 +3,8 @@
 #	make			build the test programs
 #	make check		test everything, the runner included
 #	make run_tests		run the programs on this machine, as kselftest does
+#	make install-tree	put the suite into the kernel tree KDIR=; uninstall-tree
+#	make patch		write it as a patch against KDIR= to $(BUILD)/patch
 #	make clean
 #
 # KDIR=	kernel tree whose kselftest framework is used; without one, Debian's
@@ -56,6 +58,15 @@ $(BUILD)/init: vm/init.c
 	@mkdir -p $(BUILD)
 	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -o $@ $<
 
+install-tree:
+	tree/tree.sh install $(KDIR)
+
+uninstall-tree:
+	tree/tree.sh uninstall $(KDIR)
+
+patch:
+	tree/tree.sh patch $(KDIR) $(BUILD)/patch
+
 # Installs first: on a bare machine nothing else would work.
 check:
 	vm/packages.sh check
@@ -68,4 +79,5 @@ clean:
 distclean:
 	rm -rf $(BUILD)
 
-.PHONY: all programs oracles hardware run_tests check clean distclean
+.PHONY: all programs oracles hardware run_tests install-tree uninstall-tree patch check \
+	clean distclean

@@ -2,10 +2,13 @@
 """The sources: no warnings, the kernel's style, and a kselftest from the first day."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
+import unittest.mock
 from pathlib import Path
 
 from vm.suite import ROOT, SOURCE
@@ -66,16 +69,92 @@ class Sources(unittest.TestCase):
             head = path.read_text(encoding="utf-8")[:300]
             self.assertIn("SPDX-License-Identifier: GPL-2.0", head, name)
 
-    def test_kselftest_in_a_kernel_tree(self):
-        """Copied into a kernel tree it builds and runs there; without pmem it skips."""
-        with tempfile.TemporaryDirectory() as scratch:
-            tree = Path(scratch, "linux")
-            shutil.copytree(FRAMEWORK, tree, symlinks=True,
-                            ignore=shutil.ignore_patterns("dax_break"))
-            target = tree / "tools/testing/selftests/dax_break"
-            shutil.copytree(SOURCE, target)
-            out = run("make", "-C", tree / "tools/testing/selftests", "TARGETS=dax_break",
-                      "run_tests", timeout=300)
-            programs = sorted(p.stem for p in SOURCE.glob("*_test.c"))
-            for number, program in enumerate(programs, 1):
-                self.assertIn(f"ok {number} selftests: dax_break: {program} # SKIP", out)
+
+class KernelTree(unittest.TestCase):
+    """In a kernel tree, as much of it as the framework is."""
+
+    def setUp(self):
+        self.scratch = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.tree = self.scratch / "linux"
+        shutil.copytree(FRAMEWORK, self.tree, symlinks=True,
+                        ignore=shutil.ignore_patterns("dax_break", ".git"))
+        self.selftests = self.tree / "tools/testing/selftests"
+        maintainers = self.tree / "MAINTAINERS"
+        if not maintainers.exists():
+            maintainers.write_text("Maintainers List\n\nFILESYSTEM DIRECT ACCESS (DAX)\n"
+                                   "M:\tSomebody\n\nFILESYSTEMS\nM:\tSomebody\n")
+
+    def make(self, *words) -> str:
+        return run("make", "-C", self.selftests, "TARGETS=dax_break", *words, timeout=300)
+
+    def top(self, target: str, *words) -> str:
+        return run("make", "-s", "-C", ROOT, target, f"KDIR={self.tree}", *words)
+
+    def files(self) -> list[Path]:
+        return sorted(self.tree.rglob("*"))
+
+    def check_skipped(self, out: str) -> None:
+        for number, program in enumerate(sorted(p.stem for p in SOURCE.glob("*_test.c")), 1):
+            self.assertRegex(out, f"(?m)^ok {number} selftests: dax_break: {program} # SKIP")
+            self.assertIn("# 1..0 # SKIP no persistent memory", out)
+
+    def test_kselftest(self):
+        """It goes in and out; builds, runs, is installed; without pmem it skips at once."""
+        makefile = self.selftests / "Makefile"
+        before, text = self.files(), makefile.read_text()
+        self.top("install-tree")
+        self.top("install-tree")
+        targets = re.findall(r"^TARGETS \+= (\S+)$", makefile.read_text(), flags=re.M)
+        at = targets.index("dax_break")
+        self.assertLess(targets[at - 1], "dax_break")
+        self.assertGreater(targets[at + 1], "dax_break")
+        self.assertEqual(targets.count("dax_break"), 1)
+
+        installed = self.files()
+        out = [f"O={self.scratch}/out", f"INSTALL_PATH={self.scratch}/installed"]
+        self.check_skipped(self.make(*out, "run_tests"))
+        self.make(*out, "install")
+        start = time.monotonic()
+        self.check_skipped(run("./run_kselftest.sh", "-c", "dax_break",
+                               cwd=self.scratch / "installed"))
+        programs = len(list(SOURCE.glob("*_test.c")))
+        self.assertLess(time.monotonic() - start, programs)
+        self.assertEqual(self.files(), installed, "O= was not heeded")
+
+        self.top("uninstall-tree")
+        self.top("uninstall-tree")
+        self.assertEqual(self.files(), before)
+        self.assertEqual(makefile.read_text(), text)
+
+    def test_no_kernel_tree(self):
+        with self.assertRaisesRegex(AssertionError, "is not a kernel tree: name one by KDIR="):
+            run("make", "-s", "-C", ROOT, "install-tree", f"KDIR={self.scratch}")
+
+    def test_patch(self):
+        """It applies, is in good style, and all of the suite is in it."""
+        author = {"GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "user.name",
+                  "GIT_CONFIG_VALUE_0": "A. U. Thor", "GIT_CONFIG_KEY_1": "user.email",
+                  "GIT_CONFIG_VALUE_1": "author@example.org"}
+        with unittest.mock.patch.dict(os.environ, author):
+            self.top("patch", f"BUILD={self.scratch}")
+        patch, = (self.scratch / "patch").iterdir()
+        run("git", "init", "-q", cwd=self.tree)
+        run("git", "apply", patch, cwd=self.tree)
+        for name in tracked(str(SOURCE)):
+            file = self.tree / name
+            self.assertEqual(file.read_bytes(), (ROOT / name).read_bytes(), name)
+        text = patch.read_text()
+        self.assertIn("From: \"A. U. Thor\" <author@example.org>", text)
+        self.assertIn("Signed-off-by: A. U. Thor <author@example.org>", text)
+        self.assertIn("+M:\tA. U. Thor <author@example.org>", text)
+        run("perl", FRAMEWORK / "scripts/checkpatch.pl", "--no-tree", "--strict", "--terse",
+            "--no-summary", "--ignore", "FILE_PATH_CHANGES", patch)
+
+    def test_libc_only(self):
+        """Without the other libraries it is built all the same, and tells what it lacks."""
+        self.top("install-tree")
+        out = self.make(f"O={self.scratch}/out", "PKG_CONFIG=false", "USERCFLAGS=-Werror",
+                        "FORCE_TARGETS=1", "all")
+        self.assertIn("is built without liburing libndctl blkid libpmem2", out)
+        listing = run(next(self.scratch.rglob("waits_test")), "-l")
+        self.assertIn("waits.ext4_punch_dio_read.two_pins_one_by_one", listing)

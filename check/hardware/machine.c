@@ -94,7 +94,7 @@ static void make_namespace(struct machine_namespace *ns, __u64 size)
 }
 
 /* A filesystem, and something in it. */
-static void fill(const char *device)
+static void make_data(const char *device)
 {
 	static const char dir[] = "/mnt/fill";
 	const struct filesystem *fs = filesystem_find("ext4");
@@ -121,12 +121,12 @@ void machine_setup(void)
 	make_namespace(&machine_neighbour, 64 * MIB);
 	make_namespace(&machine_empty[0], 272 * MIB);
 	make_namespace(&machine_empty[1], 336 * MIB);
-	fill(machine_neighbour.device);
+	make_data(machine_neighbour.device);
 
 	snprintf(machine_stranger.name, sizeof(machine_stranger.name), "namespace1.0");
 	snprintf(machine_stranger.device, sizeof(machine_stranger.device), "/dev/pmem1");
-	need(!access(machine_stranger.device, F_OK), "no " "/dev/pmem1");
-	fill(machine_stranger.device);
+	need(!access(machine_stranger.device, F_OK), "there is no second NVDIMM");
+	make_data(machine_stranger.device);
 	mkdir("/var", 0755);
 	sums[0] = sum_of(machine_neighbour.device);
 	sums[1] = sum_of(machine_stranger.device);
@@ -211,8 +211,9 @@ char *machine_state(void)
 			const char *name = entries[k]->d_name;
 			size_t size = strlen(name), tail = strlen(places[i].suffix);
 
-			if (name[0] == '.' || strncmp(name, places[i].prefix, strlen(places[i].prefix)) ||
-			    size < tail || strcmp(name + size - tail, places[i].suffix))
+			if (name[0] == '.' || size < tail ||
+			    strncmp(name, places[i].prefix, strlen(places[i].prefix)) ||
+			    strcmp(name + size - tail, places[i].suffix))
 				continue;
 			if (!places[i].add)
 				len = add(state, len, "entry", places[i].dir, name);

@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The suite in a kernel tree.
+#
+#   tree/tree.sh install TREE	   copies it there, and adds it to the kselftest targets
+#   tree/tree.sh uninstall TREE	   takes both back
+#   tree/tree.sh patch TREE DIR    writes a patch against TREE to DIR, ready to be mailed
+#
+# Each may be repeated. A TREE is only changed below tools/testing/selftests.
+
+set -euo pipefail
+
+name=dax_break
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+selftests=tools/testing/selftests
+
+die() {
+	echo "$0: $1" >&2
+	exit 2
+}
+
+# Before the first target that sorts after ours; the list is all but sorted.
+add_target() {
+	local makefile=$1/$selftests/Makefile
+
+	grep -qx "TARGETS += $name" "$makefile" && return
+	LC_ALL=C awk -v line="TARGETS += $name" '
+		!done && /^TARGETS \+= / && $0 > line { print line; done = 1 }
+		{ print }
+	' "$makefile" >"$makefile.new"
+	cat "$makefile.new" >"$makefile"
+	rm "$makefile.new"
+	grep -qx "TARGETS += $name" "$makefile" || die "$makefile: no place for $name"
+}
+
+remove_target() {
+	sed -i "/^TARGETS += $name\$/d" "$1/$selftests/Makefile"
+}
+
+# Sources only: it may have been built in its place.
+install() {
+	rm -rf "${1:?}/$selftests/$name"
+	(cd "$here/../$selftests" &&
+	 find "$name" \( -name '*.[ch]' -o -name Makefile -o -name config -o -name settings \
+		-o -name .gitignore \) -print0 |
+	 xargs -0 cp --parents -t "$1/$selftests")
+	add_target "$1"
+}
+
+uninstall() {
+	rm -rf "${1:?}/$selftests/$name"
+	remove_target "$1"
+}
+
+# The entry goes before the one whose title is next in the alphabet, wherever that is.
+add_maintainers() {
+	local list=$1 entry=$2 next
+
+	next=$(sed '0,/^Maintainers List/d' "$list" | grep '^[A-Z0-9].[^:]' | grep -v '^[A-Z]:' |
+	       LC_ALL=C awk -v title="${entry%%$'\n'*}" \
+			'$0 > title && (!next_one || $0 < next_one) { next_one = $0 }
+			 END { print next_one }')
+	NEXT=$next ENTRY=$entry awk '
+		$0 == ENVIRON["NEXT"] && !done { print ENVIRON["ENTRY"] "\n"; done = 1 }
+		{ print }
+	' "$list" >"$list.new"
+	mv "$list.new" "$list"
+}
+
+# In a repository that has no more than the files that the patch is about.
+patch() {
+	local tree=$1 out=$2 work who
+
+	who="$(git config user.name) <$(git config user.email)>"
+	[[ $who = ?*" <"?*">" ]] || die "who is the author? git config user.name, user.email"
+	work=$(mktemp -d)
+	# shellcheck disable=SC2064
+	trap "rm -rf '$work'" EXIT
+	mkdir -p "$work/$selftests" "$out"
+	cp "$tree/MAINTAINERS" "$work"
+	cp "$tree/$selftests/Makefile" "$work/$selftests"
+	git -C "$work" init -q
+	git -C "$work" add .
+	git -C "$work" config user.name "$(git config user.name)"
+	git -C "$work" config user.email "$(git config user.email)"
+	git -C "$work" commit -qm base
+	install "$work"
+	add_maintainers "$work/MAINTAINERS" "$(sed "/^#/d; s/@AUTHOR@/$who/" "$here/maintainers")"
+	git -C "$work" add .
+	sed '/^#/d' "$here/changelog" | git -C "$work" commit -qs -F -
+	git -C "$work" format-patch -q -1 -o "$(cd "$out" && pwd)"
+	ls "$out"/0001-*.patch
+}
+
+[ $# -ge 2 ] || die "usage: install TREE | uninstall TREE | patch TREE DIR"
+if ! [ -f "$2/MAINTAINERS" ] || ! [ -f "$2/$selftests/Makefile" ]; then
+	die "$2 is not a kernel tree: name one by KDIR="
+fi
+tree=$(cd "$2" && pwd)
+case $1 in
+install)	install "$tree" ;;
+uninstall)	uninstall "$tree" ;;
+patch)		patch "$tree" "${3:?DIR}" ;;
+*)		die "$1: install, uninstall or patch" ;;
+esac
