@@ -87,6 +87,7 @@ class BadInput(Run):
 
     def test_host_has_no_guest(self):
         self.refused("--host runs no guest", "--host", "--shell")
+        self.refused("which only --host uses", "--pmem", "carve")
 
     def test_unknown_filesystem(self):
         self.refused("unknown filesystem 'btrfs'", "--fs", "btrfs")

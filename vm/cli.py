@@ -42,6 +42,8 @@ def again(opts: argparse.Namespace) -> str:
     words = ["./run_tests.sh"]
     if opts.host:
         words.append("--host")
+    if opts.pmem:
+        words += ["--pmem", opts.pmem]
     if opts.destructive:
         words.append("--destructive")
     if opts.kernel != "debian":
@@ -239,7 +241,7 @@ def run(opts, the_suite: Suite | None = None, pmem: bool = True) -> tuple[int, R
         else:
             emit(f"1..{len({t.program for t in chosen})}")
             feed = Feed(results, emit, chosen).feed
-            ends = {"host": (host.run(the_suite, chosen, feed, opts.destructive), "")}
+            ends = {"host": (host.run(the_suite, chosen, feed, opts.destructive, opts.pmem), "")}
     ended = time.monotonic()
     first = results.first_test or ended
     phases = {"build": booted - started, "boot": first - booted, "test": ended - first}

@@ -11,14 +11,20 @@ from collections.abc import Callable
 from .guest import End
 from .suite import Suite, Test
 
-# A killed program whose child sleeps in state D keeps the pipe open for ever.
-REAP_SECONDS = 2
+# Asked to end, a program takes down what it has made, mounts and all. A killed one
+# whose child sleeps in state D keeps the pipe open for ever.
+ENDS = ((signal.SIGTERM, 30), (signal.SIGKILL, 2))
 
 
 def run(the_suite: Suite, chosen: list[Test], feed: Callable[[str], None],
-        destructive: bool) -> End:
-    """Feeds @feed the messages of init.c. @destructive: tests may crash the machine."""
+        destructive: bool, pmem: str) -> End:
+    """Feeds @feed the messages of init.c.
+
+    @destructive: tests may crash the machine. @pmem: what they may use of it.
+    """
     environment = os.environ | {"DAX_BREAK_FS": " ".join(sorted({t.fs for t in chosen}))}
+    if pmem:
+        environment["DAX_BREAK_PMEM"] = pmem
     if destructive:
         environment["DAX_BREAK_DESTRUCTIVE"] = "1"
     feed(f"boot {platform.release()}")
@@ -42,10 +48,14 @@ def run_one(the_suite: Suite, program: str, chosen: list[Test], environment: dic
 
         reader = threading.Thread(target=forward, daemon=True)
         reader.start()
-        reader.join(the_suite.timeout)
-        if reader.is_alive():
-            os.killpg(running.pid, signal.SIGKILL)
-            reader.join(REAP_SECONDS)
-            return "timeout"
+        try:
+            reader.join(the_suite.timeout)
+            if reader.is_alive():
+                return "timeout"
+        finally:
+            for number, seconds in ENDS:
+                if reader.is_alive():
+                    os.killpg(running.pid, number)
+                    reader.join(seconds)
         status = running.wait()
     return f"signal {-status}" if status < 0 else str(status)

@@ -26,6 +26,9 @@ DESCRIPTION
 OPTIONS
     --vm              run in a guest (the default)
     --host            run on this machine's own persistent memory instead
+    --pmem WHAT       what of it may be used, with --host: a DIRECTORY on a mounted DAX
+                      filesystem; carve, for unallocated capacity; or
+                      NAMESPACE=UUID[,...], empty; without it, none
     --kernel SPEC     what to boot (default: debian)
                         debian        newest kernel that Debian packages
                         debian:6.12   newest of that series
@@ -101,6 +104,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--vm", action="store_true")
     where.add_argument("--host", action="store_true")
+    parser.add_argument("--pmem", default="", metavar="WHAT")
     parser.add_argument("--kernel", default="debian", metavar="SPEC")
     parser.add_argument("--modules", type=Path, metavar="DIR")
     parser.add_argument("--fs", default="", metavar="LIST")
@@ -116,6 +120,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--no-install", action="store_true")
     parser.add_argument("tests", nargs="*", metavar="TEST")
     args = parser.parse_args(argv)
+    if args.pmem and not args.host:
+        parser.error("--pmem names this machine's memory, which only --host uses")
     if args.host and (args.shell or args.modules or args.kernel != "debian"):
         parser.error("--host runs no guest: leave --shell, --kernel and --modules out")
     if args.destructive and not args.host:
