@@ -73,7 +73,7 @@ TEST_F(harm, sees_an_overwritten_page)
 	REQUIRE(return, victim_take(victim));
 	ASSERT_EQ(0, victim_check(victim));
 	/* That it is the victim who has got the block is what makes it one. */
-	ASSERT_NE(0, physical);
+	ASSERT_NE(0ULL, physical);
 	ASSERT_NE(-1, victim_page_at(victim, physical));
 	ASSERT_EQ(1, pwrite(victim->file.fd, "x", 1, 2 * victim->file.page_size + 5));
 	ASSERT_NE(0, victim_check(victim));

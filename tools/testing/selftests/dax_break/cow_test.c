@@ -112,7 +112,7 @@ static bool returned(struct __test_metadata *_metadata, struct waiter *waiter,
 
 	waiter_start(waiter);
 	if (waiter_observe(waiter) != WAITER_DONE) {
-		EXPECT_EQ(WAITER_BLOCKED, waiter->seen) {
+		EXPECT_TRUE(waiter->seen == WAITER_BLOCKED) {
 			TH_LOG("P2 broken: %s, with page %u pinned", waiter_describe(waiter), PAGE);
 		}
 		EXPECT_EQ(0, holder_release(holder, PAGE, &filled, &word));
