@@ -312,13 +312,13 @@ FIXTURE_TEARDOWN(directory)
 
 static void expect_directory_used(struct __test_metadata *_metadata, const char *fs, uid_t uid)
 {
-	char punch[64], umount_it[64], dio[64];
+	char punch[64], umount_it[64], fuse[64];
 	const char *const argv[] = {
-		TEST_PROGRAM, "-r", punch, "-r", dio, "-r", umount_it, NULL,
+		TEST_PROGRAM, "-r", punch, "-r", fuse, "-r", umount_it, NULL,
 	};
 
 	snprintf(punch, sizeof(punch), "waits.%s_punch_vmsplice.two_pins_one_by_one", fs);
-	snprintf(dio, sizeof(dio), "waits.%s_punch_dio_read.two_pins_one_by_one", fs);
+	snprintf(fuse, sizeof(fuse), "waits.%s_punch_fuse_read.two_pins_one_by_one", fs);
 	snprintf(umount_it, sizeof(umount_it), "waits.%s_umount_vmsplice.two_pins_one_by_one", fs);
 	expect_passed(_metadata, machine_run("/mnt/dax/theirs", NULL, uid, argv), uid ? 1 : 2);
 	EXPECT_TRUE(machine_said("is mounted by somebody else"));

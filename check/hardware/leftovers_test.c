@@ -140,12 +140,14 @@ TEST_F_TIMEOUT(leftovers, are_removed, 3600)
 	const char *pmem = variant->named ? machine_named(machine_empty, 1) : "carve";
 	unsigned int runs, alive = 0, dirty = 0;
 	long length = 0;
+	int whole = 0;
 
-	/* Undisturbed it does pass; how long that takes is seen the second time. */
+	/* Undisturbed; how long that takes is seen the second time. The kernel may fail. */
 	for (int i = 0; i < 2; i++) {
 		long start = now_us();
 
-		ASSERT_EQ(0, machine_run(pmem, "ext4", 0, tests)) {
+		whole = machine_run(pmem, "ext4", 0, tests);
+		ASSERT_TRUE(whole == KSFT_PASS || whole == KSFT_FAIL) {
 			TH_LOG("%s", machine_output());
 		}
 		length = now_us() - start;
@@ -163,7 +165,7 @@ TEST_F_TIMEOUT(leftovers, are_removed, 3600)
 			/* As a terminal does, to all of the group; but SIGKILL to one. */
 			kill(variant->signal == SIGKILL ? pid : -pid, variant->signal);
 		status = machine_wait(pid);
-		alive += status != 0;
+		alive += status != whole;
 		after = machine_state();
 		dirty += strcmp(self->before, after) != 0;
 		/* Those who can, clean up before they go. */
