@@ -207,11 +207,24 @@ class Boots(unittest.TestCase):
         alone.feed("begin b_test")
         words = guest.last_words(guest.End.CRASHED, "x\n[ 1.2] kernel BUG at fs/inode.c:793!\n"
                                  "RIP: 0010:clear_inode+0x73/0x80\nRIP: 0033:0x7f02\nKernel panic - not syncing")
-        alone.crashed(words)
+        alone.cut_off(words)
         self.assertEqual(results.cases[test.name].status, "failed")
         self.assertEqual(results.cases[test.name].why, "P9 broken: the guest crashed: "
                          "kernel BUG at fs/inode.c:793! in clear_inode+0x73/0x80")
         self.assertEqual(ktap[-1], "not ok 5 xfs:b_test")
+
+    def test_a_guest_that_is_cut_off_after_its_result(self):
+        ktap: list[str] = []
+        test = Test("b_test", "crash.xfs_clone.bug")
+        results = Results([test])
+        alone = Feed(results, ktap.append, [test])
+        alone.feed("begin b_test")
+        self.assertFalse(alone.all_told())
+        alone.feed(f"out ok 1 {test.name}")
+        self.assertTrue(alone.all_told())
+        alone.cut_off("the guest crashed")
+        self.assertEqual(results.cases[test.name].status, "passed")
+        self.assertEqual(ktap[-1], "ok 1 b_test")
 
 
 class Resources(unittest.TestCase):

@@ -66,6 +66,7 @@ class Feed:
     tests: Collection[Test]
     number: int = 1
     prefix: str = ""
+    _program: str = ""      # begun, and not ended
     _log: list[str] = field(default_factory=list)
     _running: str = ""
     _started: float = 0.0
@@ -83,6 +84,7 @@ class Feed:
         elif kind == "missing":
             self.results.missing = rest
         elif kind == "begin":
+            self._program = rest
             self._skip_all, self._bail_out, self._running, self._log = None, "", "", []
         elif kind == "out":
             self._line(rest)
@@ -143,13 +145,20 @@ class Feed:
         self._result("not ok" if failed else "ok", program)
 
     def _result(self, verdict: str, program: str, directive: str = "") -> None:
+        self._program = ""
         self.emit(f"{verdict} {self.number} {self.prefix}{program}{directive}")
         self.number += 1
 
-    def crashed(self, words: str) -> None:
-        """Its guest is gone, with @words; that is the failure of the test that it was for."""
+    def all_told(self) -> bool:
+        """Has every test a result?"""
+        return all(c.status for c in self._cases.values())
+
+    def cut_off(self, words: str) -> None:
+        """Its guest is gone, with @words: the failure of a test that was under way then."""
         for case in self._cases.values():
             if not case.status:
                 case.status, case.why = "failed", words
                 self.emit(f"  # {words}")
-                self._result("not ok", case.test.program)
+        if self._program:
+            failed = any(c.status == "failed" for c in self._cases.values())
+            self._result("not ok" if failed else "ok", self._program)
