@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "proc.h"
@@ -18,4 +20,27 @@ void proc_read(pid_t pid, const char *name, char *text, size_t size)
 		close(fd);
 	}
 	text[n > 0 ? n : 0] = '\0';
+}
+
+struct proc_task proc_task(pid_t pid)
+{
+	struct proc_task task = { .state = '?' };
+	unsigned long utime, stime;
+	char buf[4096], *field;
+
+	proc_read(pid, "stat", buf, sizeof(buf));
+	field = strrchr(buf, ')');	/* the name before it may hold anything */
+	if (field && sscanf(field, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+			    &task.state, &utime, &stime) == 3)
+		task.ticks = utime + stime;
+	return task;
+}
+
+unsigned long proc_switches(pid_t pid)
+{
+	char buf[4096], *field;
+
+	proc_read(pid, "status", buf, sizeof(buf));
+	field = strstr(buf, "\nvoluntary_ctxt_switches:");
+	return field ? strtoul(strchr(field, ':') + 1, NULL, 10) : 0;
 }

@@ -8,4 +8,15 @@
 /* Reads /proc/@pid/@name, @size - 1 bytes at most, as a string; "" if that fails. */
 void proc_read(pid_t pid, const char *name, char *text, size_t size);
 
+/* A task at one moment, from /proc/PID/stat. */
+struct proc_task {
+	char state;			/* '?': there is no such task */
+	unsigned long ticks;		/* user + system CPU time, in clock ticks */
+};
+
+struct proc_task proc_task(pid_t pid);
+
+/* How often it has gone to sleep: its voluntary context switches. */
+unsigned long proc_switches(pid_t pid);
+
 #endif

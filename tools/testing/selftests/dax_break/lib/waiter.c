@@ -24,21 +24,26 @@
  */
 #define SPIN_MS		500
 #define SPIN_LOOKS	300
-/* Where nothing says what it sleeps in: this long without waking is blocked. */
+/* Where nothing says, or matters, what it sleeps in: this long without waking is blocked. */
 #define DWELL_MS	500
+/*
+ * Not woken: as long in the sleep from before the last release, and seen in it as often.
+ * A waiter that is woken is runnable at once, however long it takes to run.
+ */
+#define STALL_MS	500
+#define STALL_LOOKS	300
+/* How long a sleep is watched, and what may happen in it: others share the wait queue. */
+#define WATCH_MS	100
+#define WATCH_WAKES	5
+#define WATCH_CPU_MS	50
 /* A killed task that is not gone by then will not go before its pin does. */
 #define KILL_MS		2000
 
 struct waiter_shared {
 	atomic_bool done;
+	atomic_uint handled;
 	int result;
 	double took_ms;
-};
-
-/* A task at one moment, from /proc/PID/stat. */
-struct task {
-	char state;
-	unsigned long ticks;		/* user + system CPU time */
 };
 
 static double now_ms(void)
@@ -49,19 +54,32 @@ static double now_ms(void)
 	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
 }
 
+/* Of the child, for its signal handler. */
+static struct waiter_shared *my_shared;
+
+static void on_signal(int sig)
+{
+	atomic_fetch_add(&my_shared->handled, 1);
+}
+
 static void child(struct waiter_shared *shared, int go, int (*fn)(void *), void *arg)
 {
+	struct sigaction action = { .sa_handler = on_signal };
 	double start;
 	char byte;
 
+	my_shared = shared;
+	sigaction(SIGUSR1, &action, NULL);
+	action.sa_flags = SA_RESTART;
+	sigaction(SIGUSR2, &action, NULL);
 	/* Dies with the test, whatever kills that. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (read(go, &byte, 1) != 1)
-		_exit(0);
-	start = now_ms();
-	shared->result = fn(arg);
-	shared->took_ms = now_ms() - start;
-	atomic_store(&shared->done, true);
+	while (read(go, &byte, 1) == 1) {
+		start = now_ms();
+		shared->result = fn(arg);
+		shared->took_ms = now_ms() - start;
+		atomic_store(&shared->done, true);
+	}
 	_exit(0);
 }
 
@@ -91,33 +109,16 @@ int waiter_fork(struct waiter *waiter, const char *name, int (*fn)(void *), void
 	return 0;
 }
 
-static struct task read_task(pid_t pid)
+/* The task that runs the operation. */
+static pid_t runner(const struct waiter *waiter)
 {
-	struct task task = { .state = '?' };
-	unsigned long utime, stime;
-	char buf[4096], *field;
-
-	proc_read(pid, "stat", buf, sizeof(buf));
-	field = strrchr(buf, ')');	/* the name before it may hold anything */
-	if (field && sscanf(field, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-			    &task.state, &utime, &stime) == 3)
-		task.ticks = utime + stime;
-	return task;
-}
-
-/* Voluntary context switches. */
-static unsigned long read_switches(pid_t pid)
-{
-	char buf[4096], *field;
-
-	proc_read(pid, "status", buf, sizeof(buf));
-	field = strstr(buf, "\nvoluntary_ctxt_switches:");
-	return field ? strtoul(strchr(field, ':') + 1, NULL, 10) : 0;
+	return waiter->task ?: waiter->pid;
 }
 
 void waiter_start(struct waiter *waiter)
 {
-	waiter->start_ticks = read_task(waiter->pid).ticks;
+	atomic_store(&waiter->shared->done, false);
+	waiter->start_ticks = proc_task(waiter->pid).ticks;
 	if (write(waiter->go, "", 1) != 1)
 		abort();	/* an empty pipe takes a byte */
 }
@@ -142,9 +143,9 @@ static int sleeps_in_break(struct waiter *waiter)
 {
 	char text[4096], *function;
 
-	proc_read(waiter->pid, "stack", text, sizeof(text));
+	proc_read(runner(waiter), "stack", text, sizeof(text));
 	if (!text[0])
-		proc_read(waiter->pid, "wchan", text, sizeof(text));
+		proc_read(runner(waiter), "wchan", text, sizeof(text));
 	if (!text[0] || !strcmp(text, "0"))
 		return -1;
 	/* "[<0>] function+0x12/0x34" a line, or just "function" */
@@ -157,46 +158,75 @@ static int sleeps_in_break(struct waiter *waiter)
 	return 0;
 }
 
+/* Has the child exited? Then that is what the operation consisted of, or a crash. */
+static bool exited(struct waiter *waiter)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PID, waiter->pid, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
+		return false;
+	if (!atomic_load(&waiter->shared->done))
+		waiter->shared->result =
+			info.si_code == CLD_EXITED && !info.si_status ? 0 : -ECHILD;
+	return true;
+}
+
 /* Which sleep ends the observation. */
-enum until { ANY_SLEEP, NEW_SLEEP, NO_SLEEP };
+enum until { ANY_SLEEP, NEW_SLEEP, NO_SLEEP, LONG_SLEEP };
 
 static enum waiter_state observe(struct waiter *waiter, enum until until)
 {
 	unsigned long spin = SPIN_MS * sysconf(_SC_CLK_TCK) / 1000;
 	long deadline = deadline_in(DEADLINE_MS);
 	long dwell = deadline_in(DWELL_MS);
+	long stall = deadline_in(STALL_MS);
 	unsigned long dwell_switches = 0;
-	unsigned int running = 0;
+	unsigned int running = 0, stalled = 0;
 
 	for (;; deadline_pause()) {
-		struct task task = read_task(waiter->pid);
+		struct proc_task task = proc_task(runner(waiter));
 		unsigned long switches = 0;
 		int in_break = 0;
 
 		if (task.state == 'S' || task.state == 'D') {
-			switches = read_switches(waiter->pid);
+			switches = proc_switches(runner(waiter));
 			in_break = sleeps_in_break(waiter);
+			if (until == LONG_SLEEP && in_break >= 0)
+				in_break = -1;
 		}
 		/* After the look, so that "asleep" is never said of a finished one. */
-		if (atomic_load(&waiter->shared->done))
+		if (atomic_load(&waiter->shared->done) || (task.state == 'Z' && exited(waiter)))
 			return WAITER_DONE;
 		running += task.state == 'R';
-		if (task.ticks - waiter->start_ticks >= spin && running >= SPIN_LOOKS)
+		if (task.ticks - waiter->start_ticks >= spin && running >= SPIN_LOOKS) {
+			snprintf(waiter->where, sizeof(waiter->where), "%d ms of CPU time",
+				 SPIN_MS);
 			return WAITER_SPINNING;
+		}
 		if (in_break < 0 && switches != dwell_switches) {
 			dwell_switches = switches;
 			dwell = deadline_in(DWELL_MS);
 		} else if (in_break < 0 && deadline_over(dwell)) {
-			snprintf(waiter->where, sizeof(waiter->where),
-				 "a place that cannot be read (guessed after %d ms)", DWELL_MS);
+			if (until != LONG_SLEEP)
+				snprintf(waiter->where, sizeof(waiter->where),
+					 "a place that cannot be read (guessed after %d ms)",
+					 DWELL_MS);
 			in_break = 1;
 		}
 		/* The same sleep before and after its stack was read? */
-		if (in_break > 0 && read_switches(waiter->pid) == switches &&
-		    (until == ANY_SLEEP || switches != waiter->switches)) {
+		if (in_break > 0 && proc_switches(runner(waiter)) == switches) {
+			bool new = switches != waiter->switches;
+
 			waiter->switches = switches;
-			if (until != NO_SLEEP)
+			if (until == ANY_SLEEP || until == LONG_SLEEP ||
+			    (until == NEW_SLEEP && new))
 				return WAITER_BLOCKED;
+			if (new) {
+				stall = deadline_in(STALL_MS);
+				stalled = 0;
+			}
+			if (++stalled >= STALL_LOOKS && deadline_over(stall))
+				return until == NO_SLEEP ? WAITER_BLOCKED : WAITER_LOST;
 		}
 		if (deadline_over(deadline))
 			return in_break > 0 && until == NO_SLEEP ? WAITER_BLOCKED : WAITER_LOST;
@@ -221,6 +251,60 @@ int waiter_observe_end(struct waiter *waiter)
 	return waiter->seen;
 }
 
+int waiter_observe_any(struct waiter *waiter)
+{
+	waiter->seen = observe(waiter, LONG_SLEEP);
+	return waiter->seen;
+}
+
+int waiter_watch(struct waiter *waiter)
+{
+	unsigned long ticks = proc_task(runner(waiter)).ticks;
+	unsigned long switches = proc_switches(runner(waiter));
+	long end = deadline_in(WATCH_MS);
+	unsigned long cpu_ms, wakes;
+
+	while (!deadline_over(end))
+		deadline_pause();
+	ticks = proc_task(runner(waiter)).ticks - ticks;
+	cpu_ms = ticks * 1000 / sysconf(_SC_CLK_TCK);
+	wakes = proc_switches(runner(waiter)) - switches;
+	waiter->seen = WAITER_BLOCKED;
+	if (atomic_load(&waiter->shared->done)) {
+		waiter->seen = WAITER_DONE;
+	} else if (wakes > WATCH_WAKES || cpu_ms > WATCH_CPU_MS) {
+		snprintf(waiter->where, sizeof(waiter->where),
+			 "%lu wake-ups, %lu ms of CPU time in %d ms", wakes, cpu_ms, WATCH_MS);
+		waiter->seen = WAITER_SPINNING;
+	}
+	return waiter->seen;
+}
+
+void waiter_signal(struct waiter *waiter, int sig)
+{
+	kill(waiter->pid, sig);
+}
+
+unsigned int waiter_handled(const struct waiter *waiter)
+{
+	return atomic_load(&waiter->shared->handled);
+}
+
+bool waiter_kill(struct waiter *waiter)
+{
+	int status;
+
+	waiter->task = 0;	/* the whole process has to go */
+	waiter->start_ticks = proc_task(waiter->pid).ticks;
+	kill(waiter->pid, SIGKILL);
+	waiter->seen = observe(waiter, NO_SLEEP);
+	if (waiter->seen != WAITER_DONE || !deadline_wait_child(waiter->pid, KILL_MS, &status))
+		return false;
+	close(waiter->go);
+	waiter->pid = 0;
+	return true;
+}
+
 int waiter_result(const struct waiter *waiter)
 {
 	return waiter->shared->result;
@@ -229,7 +313,7 @@ int waiter_result(const struct waiter *waiter)
 const char *waiter_describe(const struct waiter *waiter)
 {
 	static char text[256];
-	struct task task;
+	struct proc_task task;
 
 	switch (waiter->seen) {
 	case WAITER_DONE:
@@ -241,13 +325,12 @@ const char *waiter_describe(const struct waiter *waiter)
 		snprintf(text, sizeof(text), "%s sleeps in %s", waiter->name, waiter->where);
 		break;
 	case WAITER_SPINNING:
-		snprintf(text, sizeof(text), "%s spins: %d ms of CPU time", waiter->name,
-			 SPIN_MS);
+		snprintf(text, sizeof(text), "%s spins: %s", waiter->name, waiter->where);
 		break;
 	case WAITER_LOST:
-		task = read_task(waiter->pid);
-		snprintf(text, sizeof(text), "%s after %d s: state %c, last seen in %s",
-			 waiter->name, DEADLINE_MS / 1000, task.state,
+		task = proc_task(runner(waiter));
+		snprintf(text, sizeof(text), "%s does not get on: state %c, last seen in %s",
+			 waiter->name, task.state,
 			 waiter->where[0] ? waiter->where : "user space");
 		break;
 	}
@@ -260,9 +343,12 @@ bool waiter_end(struct waiter *waiter)
 
 	if (!waiter->pid)
 		return true;
+	/*
+	 * With its operation done it only waits for another start, or for the end of the
+	 * pipe; but that does not come if a waiter forked later has the pipe, too.
+	 */
 	close(waiter->go);
-	if (!atomic_load(&waiter->shared->done))
-		kill(waiter->pid, SIGKILL);
+	kill(waiter->pid, SIGKILL);
 	if (!deadline_wait_child(waiter->pid, KILL_MS, &status))
 		return false;
 	munmap(waiter->shared, sizeof(*waiter->shared));
