@@ -179,9 +179,6 @@ FIXTURE_TEARDOWN(scope)
 	trial_teardown(_metadata, &self->trial);
 }
 
-/* Lines of this form are what the runner sums up at the end. */
-#define RECORD(_fs, _fact, _op)	ksft_print_msg("recorded: %s %s: %s\n", _fs, _fact, _op)
-
 static void record_wait(struct __test_metadata *_metadata, struct trial *trial, unsigned int page,
 			const char *waits, const char *does_not)
 {

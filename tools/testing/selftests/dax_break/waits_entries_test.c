@@ -43,18 +43,10 @@ static int setup(struct trial *trial, const struct fs_op *on, unsigned int first
 		.count = count,
 		.entries = DAX_PMD,
 	};
-	int rc;
+	int rc = trial_setup_pmd(trial, &spec);
 
-	if (!pmd)
-		return why_set(EOPNOTSUPP, "%s", DAX_FILE_NO_PMD);
-	rc = trial_setup(trial, &spec);
 	if (rc)
 		return rc;
-	dax_file_touch(&trial->file, 0);
-	if (!dax_file_page_is_pmd(&trial->file, 0)) {
-		trial_end(trial);
-		return why_set(EOPNOTSUPP, "%s", DAX_FILE_NO_PMD_HERE);
-	}
 	/* Too few pages for another PMD. */
 	for (unsigned int page = pmd; page < pmd + PTE_PAGES; page++)
 		dax_file_touch(&trial->file, page);

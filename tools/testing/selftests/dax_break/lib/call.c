@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -55,4 +56,22 @@ int call_check(const struct call *call, size_t len)
 	if (call->result != (ssize_t)len)
 		return why_set(EIO, "%s returned %zd, not %zu", call->name, call->result, len);
 	return 0;
+}
+
+int call_bounded(const char *name, ssize_t (*fn)(void *arg), void *arg)
+{
+	struct call *call = malloc(sizeof(*call));
+	int rc;
+
+	if (!call)
+		return why_set(ENOMEM, "no memory for a call");
+	rc = call_start(call, name, fn, arg);
+	if (!rc)
+		rc = call_end(call);
+	if (rc == -ETIMEDOUT)
+		return rc;	/* its thread still has it */
+	if (!rc && call->result < 0)
+		rc = why_set(-call->result, "%s failed: %s", name, strerror(-call->result));
+	free(call);
+	return rc;
 }

@@ -31,4 +31,11 @@ int call_end(struct call *call);
 /* Why the ended call did not return @len, or 0. */
 int call_check(const struct call *call, size_t len);
 
+/*
+ * The whole of it: has @fn(@arg) called and waits until it has returned, so that what
+ * never returns does not take the test with it. 0, or a negative errno: its own, or
+ * -ETIMEDOUT. @arg must stay where it is if it times out.
+ */
+int call_bounded(const char *name, ssize_t (*fn)(void *arg), void *arg);
+
 #endif

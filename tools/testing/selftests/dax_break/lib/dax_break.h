@@ -86,18 +86,29 @@
 	ASSERT_COMPLETES(__unpinned); \
 } while (0)
 
-/* Ends every trial, in the fixture's teardown. P9: the kernel has nothing to complain about. */
-static inline void trial_teardown(struct __test_metadata *_metadata, struct trial *trial)
+/* P9: the kernel has nothing to complain about. In the teardown of every fixture. */
+static inline void expect_quiet(struct __test_metadata *_metadata)
 {
-	int rc;
+	int rc = quiet_check();
 
-	trial_end(trial);
-	rc = quiet_check();
 	EXPECT_EQ(0, rc);
 	/* No handler: after a failed assertion the harness runs every one that follows. */
 	if (rc)
 		TH_LOG("P9 broken: %s", why());
 }
+
+/* Ends every trial, in the fixture's teardown. */
+static inline void trial_teardown(struct __test_metadata *_metadata, struct trial *trial)
+{
+	trial_end(trial);
+	expect_quiet(_metadata);
+}
+
+/*
+ * What a test found out that is no failure: the runner sums up whose (@_op) a @_fact is,
+ * for each filesystem.
+ */
+#define RECORD(_fs, _fact, _op)	ksft_print_msg("recorded: %s %s: %s\n", _fs, _fact, _op)
 
 /*
  * The whole of a simple test: @page is pinned, so the operation waits; the pin goes,

@@ -140,7 +140,8 @@ int dax_file_create(struct dax_file *file, const struct dax_file_spec *spec)
 	};
 	file->size = (off_t)spec->pages * file->page_size - spec->short_by;
 	snprintf(file->path, sizeof(file->path), "%s/file.XXXXXX", spec->dir);
-	file->fd = mkostemp(file->path, O_CLOEXEC);
+	file->fd = spec->nameless ? open(spec->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) :
+				    mkostemp(file->path, O_CLOEXEC);
 	if (file->fd < 0) {
 		rc = why_set(errno, "cannot create %s: %s", file->path, strerror(errno));
 		file->path[0] = '\0';
@@ -313,6 +314,15 @@ int dax_file_reopen(struct dax_file *file)
 	file->fd = open(file->path, O_RDWR | O_CLOEXEC);
 	if (file->fd < 0)
 		return why_set(errno, "cannot open %s again: %s", file->path, strerror(errno));
+	return 0;
+}
+
+int dax_file_open_direct(const struct dax_file *file, int *fd)
+{
+	*fd = open(file->path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (*fd < 0)
+		return why_set(errno, "cannot open %s with O_DIRECT: %s", file->path,
+			       strerror(errno));
 	return 0;
 }
 

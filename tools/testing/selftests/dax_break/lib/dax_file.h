@@ -34,6 +34,7 @@ struct dax_file_spec {
 	unsigned int pages;
 	size_t short_by;	/* bytes that the last page lacks */
 	bool plain;		/* a file that is not DAX, in a directory of such */
+	bool nameless;		/* by O_TMPFILE: no name leads to it, and its path to nothing */
 	ino_t tag;		/* tags of this inode's file instead of its own; 0: its own */
 	unsigned int hole, hole_pages;	/* these pages, from @hole on, are a hole */
 	unsigned int copy, copy_pages;	/* these pages have the tags of as many pages before */
@@ -114,6 +115,9 @@ bool dax_file_is_dax(const struct dax_file *file);
  */
 void dax_file_let_go(struct dax_file *file);
 int dax_file_reopen(struct dax_file *file);
+
+/* Opens it once more, for direct I/O: *@fd is for the caller to close. */
+int dax_file_open_direct(const struct dax_file *file, int *fd);
 
 /*
  * Unmaps and closes. The file is deleted unless it is @busy: an operation that

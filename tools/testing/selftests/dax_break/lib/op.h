@@ -46,6 +46,10 @@ enum op_flags {
 	OP_WITHIN	= 1 << 9,	/* takes as many pages right behind the range, too */
 	OP_PEER_PLAIN	= 1 << 10,	/* takes a second file that is not DAX */
 	OP_RARE		= 1 << 11,	/* hardly ever used: tested, but not in every way */
+	/* A signal is told in a field of the argument: nothing is restarted. */
+	OP_STATUS	= 1 << 12,
+	/* Interrupted, it goes on without taking blocks away: it copies into them. */
+	OP_FALLS_BACK	= 1 << 13,
 };
 
 struct op {

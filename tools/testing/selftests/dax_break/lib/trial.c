@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -47,6 +48,7 @@ static int create_files(struct trial *trial)
 		.pages = spec->pages,
 		.short_by = spec->short_by,
 		.plain = spec->plain,
+		.nameless = spec->nameless,
 		.hole = spec->hole,
 		.hole_pages = spec->hole_pages,
 	};
@@ -88,7 +90,7 @@ int trial_setup(struct trial *trial, const struct trial_spec *spec)
 
 	memset(trial, 0, sizeof(*trial));
 	trial->spec = *spec;
-	trial->op = op_find(spec->op);
+	trial->op = spec->own ?: op_find(spec->op);
 	if (!trial->op)
 		return why_set(EINVAL, "no operation is called %s", spec->op);
 	if (!testbed_dir(spec->fs))
@@ -100,7 +102,8 @@ int trial_setup(struct trial *trial, const struct trial_spec *spec)
 	if (spec->plain && !testbed_plain_dir(spec->fs))
 		return why_set(EOPNOTSUPP,
 			       "no files but DAX ones here: mounted with -o dax=always");
-	rc = probe_op(trial->op, spec->fs) ?: create_files(trial);
+	rc = spec->own ? 0 : probe_op(trial->op, spec->fs);
+	rc = rc ?: create_files(trial);
 	if (!rc) {
 		aim(trial);
 		rc = waiter_fork(&trial->waiter, trial->op->name, run_op, trial);
@@ -112,6 +115,22 @@ int trial_setup(struct trial *trial, const struct trial_spec *spec)
 	if (rc)
 		trial_end(trial);
 	return rc;
+}
+
+int trial_setup_pmd(struct trial *trial, const struct trial_spec *spec)
+{
+	int rc;
+
+	if (!dax_file_pmd_pages())
+		return why_set(EOPNOTSUPP, "%s", DAX_FILE_NO_PMD);
+	rc = trial_setup(trial, spec);
+	if (rc)
+		return rc;
+	dax_file_touch(&trial->file, 0);
+	if (dax_file_page_is_pmd(&trial->file, 0))
+		return 0;
+	trial_end(trial);
+	return why_set(EOPNOTSUPP, "%s", DAX_FILE_NO_PMD_HERE);
 }
 
 unsigned int trial_first(const struct trial *trial)
@@ -274,35 +293,52 @@ static int look_again(struct trial *trial)
 	return 0;
 }
 
-int trial_expect(const struct trial *trial, struct image *file, struct image *peer)
+/* What they were before the operation; the same about freeing as for trial_expect(). */
+static int expect_none(const struct trial *trial, struct image *file, struct image *peer)
 {
-	bool has_peer = trial->op->flags & OP_PEER;
-	off_t start = trial->target.start, len = trial->target.len;
+	off_t len = trial->target.len;
 	int rc;
 
 	*peer = (struct image){ .pages = NULL };
 	rc = image_of(file, &trial->file, len);
-	if (!rc && has_peer)
+	if (!rc && (trial->op->flags & OP_PEER))
 		rc = image_of(peer, &trial->peer, len);
-	if (!rc)
-		trial->op->result(file, peer, start, len);
 	return rc;
 }
 
-int trial_check(struct trial *trial)
+int trial_expect(const struct trial *trial, struct image *file, struct image *peer)
+{
+	int rc = expect_none(trial, file, peer);
+
+	if (!rc)
+		trial->op->result(file, peer, trial->target.start, trial->target.len);
+	return rc;
+}
+
+static int compare(const struct trial *trial,
+		   int (*expect)(const struct trial *trial, struct image *file, struct image *peer))
 {
 	struct image file, peer;
-	int rc = trial->op->flags & OP_EVICTS ? look_again(trial) : 0;
+	int rc = expect(trial, &file, &peer) ?:
+		 image_compare(&file, trial->file.fd, "the file");
 
-	if (rc || !trial->op->result)
-		return rc;
-	rc = trial_expect(trial, &file, &peer) ?:
-	     image_compare(&file, trial->file.fd, "the file");
 	if (!rc && peer.pages)
 		rc = image_compare(&peer, trial->peer.fd, "the peer");
 	image_free(&file);
 	image_free(&peer);
 	return rc;
+}
+
+int trial_check(struct trial *trial)
+{
+	int rc = trial->op->flags & OP_EVICTS ? look_again(trial) : 0;
+
+	return rc || !trial->op->result ? rc : compare(trial, trial_expect);
+}
+
+int trial_intact(const struct trial *trial)
+{
+	return trial_unchanged(trial) ?: compare(trial, expect_none);
 }
 
 int trial_all_written(const struct trial *trial, const bool *written)
@@ -346,6 +382,9 @@ const char *trial_describe(const struct trial *trial)
 	describe_pins(text, sizeof(text), &trial->peer_holder, "of the peer ");
 	if (!text[len])
 		snprintf(text + len, sizeof(text) - len, ", with nothing pinned");
+	len = strlen(text);
+	if (trial->note)
+		snprintf(text + len, sizeof(text) - len, ", %s", trial->note);
 	return text;
 }
 
@@ -355,6 +394,9 @@ void trial_end(struct trial *trial)
 
 	holder_close(&trial->holder);
 	holder_close(&trial->peer_holder);
+	/* Killed before the unmapping, which a fault holds up that waits for its lock. */
+	if (trial->waiter.pid)
+		waiter_signal(&trial->waiter, SIGKILL);
 	dax_file_unmap(&trial->file);
 	dax_file_unmap(&trial->peer);
 	gone = waiter_end(&trial->waiter);

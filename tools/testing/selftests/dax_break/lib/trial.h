@@ -17,6 +17,7 @@
 struct trial_spec {
 	const char *fs;			/* in which of the testbed's filesystems */
 	const char *op;			/* an entry of ops[] */
+	const struct op *own;		/* instead of @op: one of the test's own, not probed */
 	const char *holder;		/* an entry of the holders; NULL: no pins */
 	unsigned int pages;		/* size of the file */
 	size_t short_by;		/* bytes that the last page lacks */
@@ -26,6 +27,7 @@ struct trial_spec {
 	const char *mapping;		/* an entry of dax_mappings[]; NULL: "shared" */
 	enum dax_entries entries;
 	bool plain;			/* a file that is not DAX */
+	bool nameless;			/* a file without a name */
 	bool higher;			/* the inode number is above, not below the peer's */
 };
 
@@ -45,6 +47,7 @@ struct trial {
 	struct holder holder;
 	struct holder peer_holder;	/* of the peer's pages: vmsplice */
 	struct trial_stat before[2];	/* of file and peer, when the operation started */
+	const char *note;		/* what else to say of the situation; NULL: nothing */
 };
 
 /*
@@ -53,6 +56,12 @@ struct trial {
  * of that is left. @trial must stay where it is until trial_end().
  */
 int trial_setup(struct trial *trial, const struct trial_spec *spec);
+
+/*
+ * The same for a file that begins with a PMD's worth of blocks, which a PMD maps: page
+ * 0 has been faulted in, and is proved to be mapped so. -EOPNOTSUPP: it cannot be had.
+ */
+int trial_setup_pmd(struct trial *trial, const struct trial_spec *spec);
 
 /* The lowest and the highest page of the file that the operation affects. */
 unsigned int trial_first(const struct trial *trial);
@@ -92,6 +101,9 @@ int trial_expect(const struct trial *trial, struct image *file, struct image *pe
 
 /* Checks the file against what the finished operation promises. */
 int trial_check(struct trial *trial);
+
+/* The same for an operation that gave up: the files are as if it had never begun. */
+int trial_intact(const struct trial *trial);
 
 /*
  * Has every page been written back whose data the finished operation leaves somewhere?
