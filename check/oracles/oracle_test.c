@@ -7,9 +7,11 @@
  * observation that a test of the suite asserts must come out differently.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "dax_break.h"
 
 #define PAGES	4
@@ -95,6 +97,72 @@ TEST_F(oracle, sees_a_spin)
 {
 	REQUIRE(return, start(&self->trial, spin));
 	ASSERT_EQ(WAITER_SPINNING, waiter_observe(&self->trial.waiter));
+}
+
+static int wake_up_often(void *file)
+{
+	while (getppid())
+		usleep(1000);
+	return 0;
+}
+
+/* P2: asleep nearly all the time, but not in one sleep. */
+TEST_F(oracle, sees_wake_ups)
+{
+	REQUIRE(return, start(&self->trial, wake_up_often));
+	ASSERT_EQ(WAITER_SPINNING, waiter_watch(&self->trial.waiter));
+}
+
+static int exit_well(void *file)
+{
+	_exit(0);
+}
+
+static int exit_badly(void *file)
+{
+	raise(SIGKILL);
+	return 0;
+}
+
+/* An operation that consists of exiting, and one that never came to its end. */
+TEST_F(oracle, tells_exit_from_crash)
+{
+	REQUIRE(return, start(&self->trial, exit_well));
+	ASSERT_EQ(WAITER_DONE, waiter_observe(&self->trial.waiter));
+	ASSERT_EQ(0, waiter_result(&self->trial.waiter));
+	ASSERT_TRUE(waiter_end(&self->trial.waiter));
+	REQUIRE(return, waiter_fork(&self->trial.waiter, "stand-in", exit_badly, NULL));
+	waiter_start(&self->trial.waiter);
+	ASSERT_EQ(WAITER_DONE, waiter_observe(&self->trial.waiter));
+	ASSERT_EQ(-ECHILD, waiter_result(&self->trial.waiter));
+}
+
+/* P3: who waits on after a signal is not called off. */
+TEST_F(oracle, sees_a_signal_ignored)
+{
+	REQUIRE(return, start(&self->trial, truncate_to_page_1));
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(&self->trial.waiter));
+	/* Has no handler, and by default no effect. */
+	waiter_signal(&self->trial.waiter, SIGWINCH);
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe_end(&self->trial.waiter));
+	ASSERT_EQ(0U, waiter_handled(&self->trial.waiter));
+}
+
+/* P3: a lock of the file is taken, by the one that waits: reading has to wait as well. */
+TEST_F(oracle, sees_a_lock)
+{
+	REQUIRE(return, start(&self->trial, truncate_to_page_1));
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(&self->trial.waiter));
+	ASSERT_EQ(0, access_fault(&self->trial.file, 1));
+	ASSERT_EQ(-ETIMEDOUT, access_all(&self->trial.file, 1));
+}
+
+/* P3: somebody else sleeps in a lock, and does not come to his end. */
+TEST_F(oracle, sees_somebody_held_up)
+{
+	REQUIRE(return, start(&self->trial, sleep_elsewhere));
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe_any(&self->trial.waiter));
+	ASSERT_NE(WAITER_DONE, waiter_observe_end(&self->trial.waiter));
 }
 
 /*
@@ -199,6 +267,17 @@ TEST_F(result, sees_no_change)
 	    !strcmp(variant->on.op, "umount"))
 		SKIP(return, "%s changes nothing that could be seen", variant->on.op);
 	ASSERT_NE(0, trial_check(&self->trial));
+}
+
+/* P3: an operation that was called off, but has done what it was to do. */
+TEST_F(result, sees_a_change)
+{
+	struct trial *trial = &self->trial;
+
+	if ((trial->op->flags & OP_EVICTS) || trial->op->result == op_find("allocate")->result)
+		SKIP(return, "%s cannot be called off, or changes nothing", variant->on.op);
+	ASSERT_EQ(0, run(trial));
+	ASSERT_NE(0, trial_intact(trial));
 }
 
 /* P5: something else was done: to one page less. */
