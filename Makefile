@@ -5,14 +5,17 @@
 #	make run_tests		run the programs on this machine, as kselftest does
 #	make install-tree	put the suite into the kernel tree KDIR=; uninstall-tree
 #	make patch		write it as a patch against KDIR= to $(BUILD)/patch
+#	make bench		measure what breaking layouts costs, on two kernels
 #	make clean
 #
 # KDIR=	kernel tree whose kselftest framework is used; without one, Debian's
 #	linux-source package provides it, below $(BUILD)
 # BUILD= where everything that is made goes
+# KERNELS= what make bench compares, as run_tests.sh --kernel takes them
 
 BUILD ?= build
 KDIR ?= $(BUILD)/framework
+KERNELS ?= debian:6.12 debian
 
 SELFTEST := tools/testing/selftests/dax_break
 SELFTESTS := $(abspath $(KDIR))/tools/testing/selftests
@@ -73,6 +76,11 @@ check:
 	$(MAKE) all
 	PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache python3 -m check
 
+bench:
+	vm/packages.sh bench
+	$(MAKE) all
+	PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache python3 -m vm.bench $(KERNELS)
+
 clean:
 	rm -rf $(BUILD)/selftests $(BUILD)/init
 
@@ -80,4 +88,4 @@ distclean:
 	rm -rf $(BUILD)
 
 .PHONY: all programs oracles hardware run_tests install-tree uninstall-tree patch check \
-	clean distclean
+	bench clean distclean

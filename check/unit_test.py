@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from vm import accel, boots, guest, kconfig, report
+from vm import accel, bench, boots, guest, kconfig, report
 from vm.errors import RunError
 from vm.results import Feed, Results
 from vm.suite import ROOT, Suite, Test
@@ -288,6 +288,19 @@ class Accelerator(unittest.TestCase):
             self.assertEqual(accel.choose("auto"), ("tcg", "broken"))
             with self.assertRaisesRegex(RunError, "KVM is not usable here: broken"):
                 accel.choose("kvm")
+
+
+class Bench(unittest.TestCase):
+    def test_a_curve_for_each_kernel_and_filesystem(self):
+        columns = ("kernel", "fs", "measure", "entries", "pages", "median", "p99", "max")
+        rows = [dict(zip(columns, (kernel, "xfs", measure, "pte", pages, "1.5", "2.5", "9.5")))
+                for kernel in ("6.12", "7.3") for measure, pages in
+                (("wake", "1"), ("break", "1"), ("break", "16"))]
+        script = bench.script(rows, Path("/tmp/x.svg"))
+        self.assertIn("set output '/tmp/x.svg'", script)
+        self.assertIn("$break1 << EOD\n1 1.5\n16 1.5\nEOD", script)
+        self.assertIn("plot $wake0 with linespoints title '6.12 xfs wake', "
+                      "$wake1 with linespoints title '7.3 xfs wake'", script)
 
 
 class Packages(unittest.TestCase):

@@ -4,10 +4,10 @@
 # What the build and the runner need from the machine they run on, and its
 # installation.
 #
-#   vm/packages.sh [--no-install] [run|check]
+#   vm/packages.sh [--no-install] [run|check|bench]
 #
 # run (the default) is what it takes to build the tests and boot a guest; check
-# adds the tools of the source checks. Nothing is printed, and the exit status
+# adds the tools of the source checks, bench those of the benchmark. Nothing is printed, and the exit status
 # is 0, when nothing is missing. As root, whatever is missing is installed with
 # apt-get; otherwise, and with --no-install, one line tells what is missing and
 # how to install it, and the exit status is 2.
@@ -48,11 +48,12 @@ table() {
 	check	cmd:git				git			lists the files to check
 	check	cmd:prove			perl			runs checkpatch
 	check	cmd:rsync			rsync			installs kselftests
+	bench	cmd:gnuplot			gnuplot-nox		plots a benchmark
 	EOF
 }
 
 usage() {
-	echo "usage: $0 [--no-install] [run|check]" >&2
+	echo "usage: $0 [--no-install] [run|check|bench]" >&2
 	exit 2
 }
 
@@ -97,7 +98,7 @@ may_install=yes
 for arg; do
 	case $arg in
 	--no-install)	may_install=no ;;
-	run|check)	wanted=$arg ;;
+	run|check|bench)	wanted=$arg ;;
 	*)		usage ;;
 	esac
 done

@@ -205,7 +205,7 @@ static const struct {
 	struct op op;
 	int expected;		/* result */
 } refused_ops[] = {
-	{ { .name = "umount_open", .run = umount_open_run }, -EBUSY },
+	{ { .name = "umount_open", .flags = OP_UNMOUNTS, .run = umount_open_run }, -EBUSY },
 	{ { .name = "dax_off_open", .run = dax_off_open_run }, 0 },
 };
 
