@@ -135,19 +135,19 @@ class Machines:
                              self.pmem, may_crash)
 
 
-def run_guest(opts, machine: guest.Machine, boot: Boot, fleet: guest.Fleet,
-              feed: Feed) -> tuple[End, str]:
+def run_guest(opts, machine: guest.Machine, name: str, fleet: guest.Fleet,
+              feed: Callable[[str], None],
+              enough: Callable[[], bool] = lambda: False) -> tuple[End, str]:
     """Boots it and follows it to its end. Returns how it ended and its last words.
 
-    A test that had to be alone may have left a kernel that does not even shut down: of
-    that guest no more is wanted than the result.
+    It is killed once that is @enough.
     """
     def on_message(text: str) -> None:
-        feed.feed(text)
-        if boot.alone and feed.all_told():
+        feed(text)
+        if enough():
             running.kill()
 
-    with (LAST_RUN / f"console.{boot.name}.log").open("wb") as log:
+    with (LAST_RUN / f"console.{name}.log").open("wb") as log:
         def on_console(data: bytes) -> None:
             log.write(data)
             log.flush()
@@ -177,10 +177,13 @@ def run_guests(opts, the_suite: Suite, machines: Machines, results: Results,
     def one(index: int) -> tuple[End, str]:
         boot = boots[index]
         machine = machines.make(boot.name, orders(boot, the_suite), boot.alone)
-        end, console = run_guest(opts, machine, boot, fleet, feeds[index])
+        feed = feeds[index]
+        # A test that had to be alone may leave a kernel that does not even shut down.
+        end, console = run_guest(opts, machine, boot.name, fleet, feed.feed,
+                                 lambda: boot.alone and feed.all_told())
         if boot.alone:
             log = (LAST_RUN / f"console.{boot.name}.log").read_text(errors="replace")
-            feeds[index].cut_off(guest.last_words(end, log))
+            feed.cut_off(guest.last_words(end, log))
         turns.end(index)
         return end, console
 
