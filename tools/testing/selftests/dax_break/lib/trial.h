@@ -90,6 +90,9 @@ int trial_release_peer(struct trial *trial, unsigned int page);
  */
 void trial_start(struct trial *trial);
 
+/* Of a file that may be closed, or gone: zeroes then. */
+struct trial_stat trial_stat_of(const struct dax_file *file);
+
 /* Size and blocks of the file while the operation waits: 0, or -EIO if they changed. */
 int trial_unchanged(const struct trial *trial);
 
