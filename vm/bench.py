@@ -62,9 +62,10 @@ def measure(spec: str, fs: str, directory: Path) -> list[dict[str, str]]:
 
     machine = cli.Machines(opts, bench, directory, True).make(fs, plan)
     guest.check_resources(opts.memory, directory, True, 1)
-    end, console = cli.run_guest(opts, machine, f"bench.{fs}", guest.Fleet(), feed)
+    with (OUTPUT / f"console.{fs}.log").open("wb") as log:
+        end = guest.Guest(machine, feed, log.write).run(SECONDS)
     if end is not guest.End.DONE or ends != ["0"]:
-        raise RunError(f"{PROGRAM} on {spec}, {fs}: {end.value}, {ends}\n{console}")
+        raise RunError(f"{PROGRAM} failed on {spec}, {fs}: {end.value}; see {log.name}")
     return list(csv.DictReader(lines, delimiter="\t"))
 
 
@@ -97,7 +98,6 @@ def script(rows: list[dict[str, str]], svg: Path) -> str:
 
 
 def run(kernels: list[str]) -> None:
-    cli.LAST_RUN.mkdir(parents=True, exist_ok=True)
     OUTPUT.mkdir(parents=True, exist_ok=True)
     rows = []
     for spec in kernels:

@@ -218,7 +218,8 @@ int main(int argc, char **argv)
 		     0);
 	rc = ended == MAP_FAILED ? why_set(ENOMEM, "no memory") : testbed_setup(argv);
 	if (!rc)
-		printf("bench\tkernel\tfs\tmeasure\tentries\tpages\tsamples\tmin\tmedian\tp99\tmax\n");
+		printf("bench\tkernel\tfs\tmeasure\tentries\tpages\tsamples\t"
+		       "min\tmedian\tp99\tmax\n");
 	for (const struct filesystem *fs = filesystems; !rc && fs->name; fs++)
 		if (testbed_dir(fs->name))
 			rc = bench(fs->name);
