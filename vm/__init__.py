@@ -6,6 +6,7 @@ Data flows one way, and each step is a module:
     cli         options, phases, exit status; the only one that knows all others
     suite       builds the test programs, knows the tests in them, selects
     kernel      which kernel to boot, from where (apt: Debian packages)
+    kbuild      a kernel made from source, patched if asked
     kconfig     what that kernel must be configured with
     initramfs   kernel modules, programs and their libraries -> guest image
     accel       is KVM usable here?
@@ -13,5 +14,6 @@ Data flows one way, and each step is a module:
     results     what the guest says -> programs, tests, diagnoses; KTAP
     report      results, known bugs -> what a person reads
 
-init.c is the guest's side of guest.py, packages.sh what must be installed.
+init.c is the guest's side of guest.py, packages.sh what must be installed. defects
+is a runner of its own, for kernels that kbuild has broken or mended.
 """

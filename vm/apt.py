@@ -254,28 +254,25 @@ class Apt:
         return run("apt-cache", "-q", "-c", self.config, *words)
 
 
-def source_tree(build: Path) -> Path:
-    """A kernel tree to build kselftests in and to run checkpatch.pl from.
+def _release(path_or_name: Path | str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", Path(path_or_name).name)]
 
-    It is the part of Debian's newest linux-source package that these take.
-    Once there it stays: remove build/linux-source to get a newer one.
+
+def _fetch_source(apt: Apt, have: list[Path], dest: Path, prefix: str,
+                  members: Iterable[str]) -> Path:
+    """Debian's newest linux-source package in @dest/@prefixVERSION, or the newest of what we @have.
+
+    Of the package only @members are kept, as patterns; none means all of it.
     """
-    apt = Apt(build)
-    trees = apt.build / "linux-source"
-
-    def release(path_or_name: Path | str) -> list[int]:
-        return [int(number) for number in re.findall(r"\d+", Path(path_or_name).name)]
-
-    have = sorted(trees.glob("[0-9]*"), key=release)
     if have:
-        return have[-1]
+        return max(have, key=_release)
     apt.update()
     packages = apt.versions(r"linux-source-\d+\.\d+")
     if not packages:
         raise RunError("the Debian mirror offers no linux-source package: "
                        "set DEBIAN_MIRROR=URL or KDIR=TREE")
-    package, version = max(packages, key=lambda entry: release(entry[0]))
-    name = package.removeprefix("linux-source-")
+    package, version = max(packages, key=lambda entry: _release(entry[0]))
+    home = dest / (prefix + package.removeprefix("linux-source-"))
     print(f"fetching {package} ({version})", file=sys.stderr)
     with apt.scratch() as work:
         for deb in apt.download([f"{package}={version}"], work):
@@ -284,7 +281,23 @@ def source_tree(build: Path) -> Path:
         tree.mkdir()
         run("tar", "-x", "-f", work / f"usr/src/{package}.tar.xz", "-I", "xz -T0",
             "-C", tree, "--strip-components=1", "--wildcards", "--no-wildcards-match-slash",
-            *(f"{package}/{member}" for member in SOURCE_MEMBERS))
-        trees.mkdir(exist_ok=True)
-        os.rename(tree, trees / name)
-    return trees / name
+            *(f"{package}/{member}" for member in members))
+        dest.mkdir(parents=True, exist_ok=True)
+        os.rename(tree, home)
+    return home
+
+
+def source_tree(build: Path) -> Path:
+    """A kernel tree to build kselftests in and to run checkpatch.pl from.
+
+    It is the part of Debian's newest linux-source package that these take.
+    Once there it stays: remove build/linux-source to get a newer one.
+    """
+    apt = Apt(build)
+    trees = apt.build / "linux-source"
+    return _fetch_source(apt, list(trees.glob("[0-9]*")), trees, "", SOURCE_MEMBERS)
+
+
+def source_package(build: Path, dest: Path) -> Path:
+    """The whole of it, as @dest/source-VERSION, to build a kernel from."""
+    return _fetch_source(Apt(build), list(dest.glob("source-*")), dest, "source-", ())

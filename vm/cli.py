@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import accel, guest, host, initramfs, kconfig, kernel, options, suite
+from . import accel, guest, host, initramfs, kbuild, kconfig, kernel, options, suite
 from .boots import Boot, Turns, plan
 from .errors import RunError
 from .guest import End
+from .kernel import Kernel
 from .report import Report, read_known_bugs
 from .results import Feed, Results
 from .suite import ROOT, Suite, Test
@@ -29,8 +30,8 @@ LAST_RUN = BUILD / "last-run"
 SHELL = "shell /bin/with_pmem /bin/sh"      # an order for init.c
 
 
-def install_packages(may_install: bool) -> None:
-    command = [ROOT / "vm/packages.sh"] + ([] if may_install else ["--no-install"])
+def install_packages(may_install: bool, *groups: str) -> None:
+    command = [ROOT / "vm/packages.sh", *groups, *([] if may_install else ["--no-install"])]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise RunError(done.stderr.strip() or "vm/packages.sh failed")
@@ -108,12 +109,20 @@ def orders(boot: Boot, the_suite: Suite) -> list[str]:
     return [*environment(boot, tests), *runs]
 
 
+def choose_kernel(opts: argparse.Namespace) -> Kernel:
+    """The kernel to boot, fetched or built if need be."""
+    if kbuild.is_built(opts.kernel):
+        return kbuild.resolve(opts.kernel, BUILD)
+    return kernel.resolve(opts.kernel, opts.modules, BUILD)
+
+
 class Machines:
     """Kernel and accelerator: what all guests of a run have in common."""
 
-    def __init__(self, opts: argparse.Namespace, the_suite: Suite, directory: Path, pmem: bool):
+    def __init__(self, opts: argparse.Namespace, the_kernel: Kernel, the_suite: Suite,
+                 directory: Path, pmem: bool = True):
         self.opts, self.suite, self.directory, self.pmem = opts, the_suite, directory, pmem
-        self.kernel = kernel.resolve(opts.kernel, opts.modules, BUILD)
+        self.kernel = the_kernel
         if self.kernel.config:
             missing = kconfig.missing(self.kernel.config)
             if missing:
@@ -224,7 +233,7 @@ def verdict(ends: dict[str, tuple[End, str]], results: Results) -> int:
 def run(opts, the_suite: Suite | None = None, pmem: bool = True) -> tuple[int, Report | None]:
     """A whole run. @the_suite and @pmem are for testing the runner itself."""
     started = time.monotonic()
-    install_packages(not opts.no_install)
+    install_packages(not opts.no_install, *(["kbuild"] if kbuild.is_built(opts.kernel) else []))
     LAST_RUN.mkdir(parents=True, exist_ok=True)
     if not opts.list:
         for old in LAST_RUN.glob("console.*"):
@@ -239,12 +248,13 @@ def run(opts, the_suite: Suite | None = None, pmem: bool = True) -> tuple[int, R
 
     with run_directory(opts.keep) as directory, ktap_sink(opts.ktap) as emit:
         if opts.shell:
-            machine = Machines(opts, the_suite, directory, pmem).make(
+            machine = Machines(opts, choose_kernel(opts), the_suite, directory, pmem).make(
                 "shell", [*environment(None, chosen), SHELL])
             guest.check_resources(opts.memory, directory, pmem, 1)
             return guest.shell(machine), None
         results = Results(chosen)
-        machines = None if opts.host else Machines(opts, the_suite, directory, pmem)
+        machines = None if opts.host else Machines(opts, choose_kernel(opts), the_suite, directory,
+                                                   pmem)
         booted = time.monotonic()
         emit("KTAP version 1")
         if machines:

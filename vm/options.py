@@ -33,9 +33,13 @@ OPTIONS
                         debian        newest kernel that Debian packages
                         debian:6.12   newest of that series
                         host          this machine's /boot/vmlinuz
+                        built         built from source, with just what it takes
                         FILE          a bzImage or vmlinuz
                         DIRECTORY     a kernel tree, built
     --modules DIR     modules of a kernel FILE that has not all built in
+    --debug-kernel    --kernel built, with lockdep, KASAN and the like; slow
+    --defect NAME     --kernel built, broken by defects/NAME.cocci
+    --fix NAME        --kernel built, mended by fixes/NAME.cocci
     --fs LIST         only these filesystems, e.g. ext4,xfs
     --list            print the names of the selected tests, run nothing
     --ktap FILE       write the KTAP there, too
@@ -51,8 +55,8 @@ OPTIONS
     --help            this text
 
 ENVIRONMENT
-    KDIR              kernel tree to take the kselftest framework from;
-                      default: Debian's linux-source package
+    KDIR              kernel tree to take the kselftest framework from, and
+                      to build; default: Debian's linux-source package
     DAX_BREAK_SEED    what random orders begin with, to repeat those of
                       another run, which printed it
     DEBIAN_MIRROR     where to get Debian's packages; default: where this
@@ -107,6 +111,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--pmem", default="", metavar="WHAT")
     parser.add_argument("--kernel", default="debian", metavar="SPEC")
     parser.add_argument("--modules", type=Path, metavar="DIR")
+    for option, what in (("--defect", "defects"), ("--fix", "fixes")):
+        parser.add_argument(option, dest="kernel", type=f"built:{what}/{{}}".format,
+                            metavar="NAME")
+    parser.add_argument("--debug-kernel", dest="kernel", action="store_const",
+                        const="built:debug")
     parser.add_argument("--fs", default="", metavar="LIST")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--ktap", type=Path, metavar="FILE")

@@ -4,11 +4,11 @@
 # What the build and the runner need from the machine they run on, and its
 # installation.
 #
-#   vm/packages.sh [--no-install] [run|check|bench]
+#   vm/packages.sh [--no-install] [check] [kbuild] [bench]
 #
-# run (the default) is what it takes to build the tests and boot a guest; check
-# adds the tools of the source checks, bench those of the benchmark. Nothing is printed, and the exit status
-# is 0, when nothing is missing. As root, whatever is missing is installed with
+# That is what it takes to build the tests and boot a guest; check adds the tools
+# of the source checks, kbuild what builds kernels, bench those of the benchmark.
+# Nothing is printed, and the exit status is 0, when nothing is missing. As root, whatever is missing is installed with
 # apt-get; otherwise, and with --no-install, one line tells what is missing and
 # how to install it, and the exit status is 2.
 #
@@ -48,12 +48,18 @@ table() {
 	check	cmd:git				git			lists the files to check
 	check	cmd:prove			perl			runs checkpatch
 	check	cmd:rsync			rsync			installs kselftests
+	kbuild	cmd:rsync			rsync			copies kernel sources
+	kbuild	cmd:spatch			coccinelle		breaks and mends kernels
+	kbuild	cmd:flex			flex			configures kernels
+	kbuild	cmd:bison			bison			configures kernels
+	kbuild	cmd:bc				bc			builds kernels
+	kbuild	file:/usr/include/gelf.h	libelf-dev		builds kernels
 	bench	cmd:gnuplot			gnuplot-nox		plots a benchmark
 	EOF
 }
 
 usage() {
-	echo "usage: $0 [--no-install] [run|check|bench]" >&2
+	echo "usage: $0 [--no-install] [check] [kbuild] [bench]" >&2
 	exit 2
 }
 
@@ -71,8 +77,9 @@ find_missing() {
 	local group probe package reason
 	packages=() probes="" reasons=""
 	while read -r group probe package reason; do
-		[ "$group" = run ] || [ "$group" = "$wanted" ] || continue
+		[[ $wanted == *" $group "* ]] || continue
 		present "$probe" && continue
+		[[ " ${packages[*]} " == *" $package "* ]] && continue
 		packages+=("$package")
 		probes+="${probes:+, }${probe#*:}"
 		reasons+="${reasons:+, }$package ($reason)"
@@ -93,12 +100,12 @@ install() {
 	apt-get update && apt_install "$@"
 }
 
-wanted=run
+wanted=" run "
 may_install=yes
 for arg; do
 	case $arg in
 	--no-install)	may_install=no ;;
-	run|check|bench)	wanted=$arg ;;
+	check|kbuild|bench)	wanted+="$arg " ;;
 	*)		usage ;;
 	esac
 done
