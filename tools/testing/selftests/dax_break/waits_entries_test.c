@@ -82,6 +82,24 @@ TEST_F(entries, pte_behind_pmd)
 	expect_wait_for(_metadata, &self->trial, self->pmd + 3);
 }
 
+/*
+ * A page of the PMD is faulted in by a mapping that is too small for one. The PMD's entry
+ * stays, and with it what is known of its pages: grab_mapping_entry(), fs/dax.c.
+ */
+TEST_F(entries, pmd_then_pte)
+{
+	struct trial *trial = &self->trial;
+	unsigned int page = self->pmd / 2;
+
+	REQUIRE(return, trial_hold(trial, page));
+	REQUIRE(return, trial_hold_aside(trial, page + 1));
+	REQUIRE(return, trial_release(trial, page + 1));
+	trial_start(trial);
+	ASSERT_BLOCKED(trial, waiter_observe);
+	REQUIRE(return, trial_release(trial, page));
+	ASSERT_COMPLETES(trial);
+}
+
 /* One pin of each kind: neither makes the scan step over the other. */
 TEST_F(entries, mixed)
 {
