@@ -333,6 +333,16 @@ TEST_F(sibling, mapped)
 	ASSERT_COMPLETES(trial);
 }
 
+/* P4: with nothing pinned, the sibling's mapping alone is no reason to wait. */
+TEST_F(sibling, not_pinned)
+{
+	struct trial *trial = &self->trial;
+
+	dax_file_touch(&trial->file, 1);
+	trial_start(trial);
+	ASSERT_DOES_NOT_WAIT(trial);
+}
+
 /*
  * Operations on three files that share the pinned block. Only that on the file through
  * which it is pinned has to wait: until all three are done the block is somebody's. But
