@@ -6,10 +6,13 @@
 #	make install-tree	put the suite into the kernel tree KDIR=; uninstall-tree
 #	make patch		write it as a patch against KDIR= to $(BUILD)/patch
 #	make bench		measure what breaking layouts costs, on two kernels
+#	make defects		break a kernel in every way of defects/: does the suite see it?
+#	make fixes		mend what fixes/ can: does it see that, and nothing else?
 #	make clean
 #
-# KDIR=	kernel tree whose kselftest framework is used; without one, Debian's
-#	linux-source package provides it, below $(BUILD)
+# KDIR=	kernel tree whose kselftest framework is used, and which is broken and
+#	mended; without one, Debian's linux-source package provides it, below $(BUILD)
+# DEFECTS=, FIXES= just these: names or globs, e.g. DEFECTS='scan-* ext4-*'
 # BUILD= where everything that is made goes
 # KERNELS= what make bench compares, as run_tests.sh --kernel takes them
 
@@ -23,6 +26,8 @@ SELFTESTS := $(abspath $(KDIR))/tools/testing/selftests
 # The suite's Makefile includes ../lib.mk: -I with a neighbour of a real lib.mk
 # lets make find it there while building from here.
 kselftest = $(MAKE) -C $(SELFTEST) -I $(SELFTESTS)/kselftest OUTPUT=$(abspath $(BUILD)/selftests)
+
+python = PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache python3
 
 all: programs
 
@@ -70,16 +75,22 @@ uninstall-tree:
 patch:
 	tree/tree.sh patch $(KDIR) $(BUILD)/patch
 
+defects:
+	$(python) -m vm.defects defects $(patsubst %,'%',$(DEFECTS))
+
+fixes:
+	$(python) -m vm.defects fixes $(patsubst %,'%',$(FIXES))
+
 # Installs first: on a bare machine nothing else would work.
 check:
-	vm/packages.sh check
+	vm/packages.sh check kbuild
 	$(MAKE) all
-	PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache python3 -m check
+	$(python) -m check
 
 bench:
 	vm/packages.sh bench
 	$(MAKE) all
-	PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache python3 -m vm.bench $(KERNELS)
+	$(python) -m vm.bench $(KERNELS)
 
 clean:
 	rm -rf $(BUILD)/selftests $(BUILD)/init
@@ -87,5 +98,5 @@ clean:
 distclean:
 	rm -rf $(BUILD)
 
-.PHONY: all programs oracles hardware run_tests install-tree uninstall-tree patch check \
-	bench clean distclean
+.PHONY: all programs oracles hardware run_tests install-tree uninstall-tree patch defects fixes \
+	check bench clean distclean

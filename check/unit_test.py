@@ -9,9 +9,10 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from vm import accel, bench, boots, guest, kconfig, report
+from check import defects_test
+from vm import accel, bench, boots, defects, guest, kbuild, kconfig, report
 from vm.errors import RunError
-from vm.results import Feed, Results
+from vm.results import Case, Feed, Results
 from vm.suite import ROOT, Suite, Test
 
 TESTS = [Test("a_test", f"waits.{fs}_punch.{name}") for fs in ("ext4", "xfs")
@@ -225,6 +226,94 @@ class Boots(unittest.TestCase):
         alone.cut_off("the guest crashed")
         self.assertEqual(results.cases[test.name].status, "passed")
         self.assertEqual(ktap[-1], "ok 1 b_test")
+
+
+PATCH = """\
+// SPDX-License-Identifier: GPL-2.0
+//
+// What it breaks, and how,
+// in two lines.
+//
+// Promise: P1
+// Harm: much,
+//   and more
+// Test: waits.*.one precise_test
+// File: fs/dax.c include/linux/dax.h
+
+@@
+@@
+- break_me();
+"""
+
+
+class Patches(unittest.TestCase):
+    def read(self, text: str) -> kbuild.Patch:
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, "break-it.cocci")
+            path.write_text(text, encoding="utf-8")
+            return kbuild.read_patch(path)
+
+    def test_header(self):
+        patch = self.read(PATCH)
+        self.assertEqual(patch.name, "break-it")
+        self.assertEqual(patch.what, "What it breaks, and how, in two lines.")
+        self.assertEqual(patch.fields["Harm"], "much, and more")
+        self.assertEqual(patch.tests, ["waits.*.one", "precise_test"])
+        self.assertEqual(patch.files, ["fs/dax.c", "include/linux/dax.h"])
+
+    def test_header_without_tests(self):
+        with self.assertRaisesRegex(RunError, "break-it.cocci: no '// Test: '"):
+            self.read(PATCH.replace("Test:", "Text:"))
+
+    def test_no_such_patch(self):
+        for spec in ("built:defects/nonesuch", "built:nonesuch", "built:../defects/nonesuch"):
+            with self.assertRaisesRegex(RunError, "no kernel"):
+                kbuild.resolve(spec, Path("/nowhere"))
+
+    def test_every_defect_tells_promise_and_harm(self):
+        for patch in kbuild.read_patches("defects"):
+            self.assertRegex(patch.fields["Promise"], r"^P[1-9]$", patch.name)
+            self.assertTrue(patch.what and patch.fields["Harm"], patch.name)
+
+
+class NewFailures(unittest.TestCase):
+    """What counts as caught: a failure that the unbroken kernel does not show."""
+
+    def is_new(self, before: list[str] | None, status: str, why: str) -> bool:
+        reference = defects.Reference.__new__(defects.Reference)
+        reference._unbroken = {TESTS[0].name: before} if before else {}
+        return reference.is_new(Case(TESTS[0], status, why))
+
+    def test_failure_of_a_test_that_passed(self):
+        self.assertTrue(self.is_new(["passed", ""], "failed", "P1 broken: it returned"))
+        self.assertFalse(self.is_new(["passed", ""], "passed", ""))
+        self.assertFalse(self.is_new(["passed", ""], "skipped", "no ublk"))
+
+    def test_failure_that_is_old(self):
+        self.assertFalse(self.is_new(["failed", "P2 broken: 5 ms"], "failed", "P2 broken: 7 ms"))
+
+    def test_another_promise(self):
+        old = ["failed", "P2 broken: spins"]
+        self.assertTrue(self.is_new(old, "failed", "P1 broken: done"))
+        self.assertTrue(self.is_new(old, "failed", "P2 broken: spins; P9 broken: WARNING"))
+
+    def test_a_test_that_nobody_ran_before(self):
+        self.assertFalse(self.is_new(None, "failed", "P1 broken: it returned"))
+
+    def test_sample_comes_round(self):
+        patches = list(range(10))
+        seen = [p for day in range(4) for p in defects_test.sample(patches, 3, day)]
+        self.assertEqual(set(seen), set(patches))
+
+    def test_table(self):
+        patches = kbuild.read_patches("defects")[:3]
+        text = defects.table(patches, {
+            patches[0].name: defects.Outcome(defects.CAUGHT, "a.b.c", "P1 broken: x", 2.0),
+            patches[1].name: defects.Outcome(defects.UNUSABLE, why="finds nothing")})
+        self.assertIn("3 defects, 2 tried, 1 caught, half of them within 2.0 s.", text)
+        self.assertIn("| `a.b.c` | 2.0 |", text)
+        self.assertIn(f"- {patches[1].name}: finds nothing", text)
+        self.assertIn("| not tried |", text)
 
 
 class Resources(unittest.TestCase):

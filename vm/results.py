@@ -66,9 +66,9 @@ class Feed:
     tests: Collection[Test]
     number: int = 1
     prefix: str = ""
+    running: str = ""       # the name of the test that runs; empty: none
     _program: str = ""      # begun, and not ended
     _log: list[str] = field(default_factory=list)
-    _running: str = ""
     _started: float = 0.0
     _skip_all: str | None = None
     _bail_out: str = ""
@@ -85,7 +85,7 @@ class Feed:
             self.results.missing = rest
         elif kind == "begin":
             self._program = rest
-            self._skip_all, self._bail_out, self._running, self._log = None, "", "", []
+            self._skip_all, self._bail_out, self.running, self._log = None, "", "", []
         elif kind == "out":
             self._line(rest)
         elif kind == "end":
@@ -95,7 +95,7 @@ class Feed:
         # Nested results begin with a version line of their own.
         self.emit("  " + line.replace("TAP version 13", "KTAP version 1"))
         if match := RUN.match(line):
-            self._running, self._log, self._started = match[1], [], time.monotonic()
+            self.running, self._log, self._started = match[1], [], time.monotonic()
             self.results.first_test = self.results.first_test or self._started
         elif match := RESULT.match(line):
             verdict, name, skip, reason = match.groups()
@@ -104,7 +104,7 @@ class Feed:
                 case.seconds = time.monotonic() - self._started
                 case.status = "skipped" if skip else "passed" if verdict == "ok" else "failed"
                 case.why = reason if skip else self._diagnosis() if verdict != "ok" else ""
-            self._running, self._log = "", []
+            self.running, self._log = "", []
         elif match := SKIP_ALL.match(line):
             self._skip_all = match[1]
         elif match := BAIL_OUT.match(line):
@@ -134,7 +134,7 @@ class Feed:
         problem = {"timeout": "ran out of time"}.get(status, f"ended with {status}")
         last = self._bail_out or next((x for x in reversed(self._log) if x.strip()), "")
         for case in unreported:
-            case.reached = case.test.name == self._running
+            case.reached = case.test.name == self.running
             where = "" if case.reached else " before this test"
             case.status = "failed"
             case.why = f"{program} {problem}{where}" + (f": {last}" if last else "")

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Kernels that are broken on purpose: all can be made, and a sample of them is caught.
+
+The sample is another one every day. All of them are for make defects, which takes
+an hour.
+"""
+
+import os
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from vm import defects, kbuild
+from vm.errors import RunError
+
+SAMPLE = 4
+
+
+def sample(patches: list[kbuild.Patch], size: int, day: int) -> list[kbuild.Patch]:
+    """@size of @patches; after as many days as it takes, every one has been among them."""
+    start = day * size % len(patches)
+    return (patches + patches)[start:start + size]
+
+
+# All that kbuild wants of a kernel tree. The "kernel" is its only source file.
+MAKEFILE = """\
+tinyconfig:
+	echo > .config
+olddefconfig:
+vmlinux: a.c
+	cp a.c vmlinux
+	mkdir -p include/config
+	echo 7.3.0 > include/config/kernel.release
+"""
+PATCH = """\
+// SPDX-License-Identifier: GPL-2.0
+//
+// Breaks it.
+//
+// Test: any
+// File: a.c
+
+@@
+@@
+- wait();
+"""
+
+
+class Trees(unittest.TestCase):
+    """A tree that is patched differs from its source in just that, and is built anew."""
+
+    def setUp(self):
+        scratch = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.kdir, self.build = scratch / "linux", scratch / "build"
+        self.kdir.mkdir()
+        (self.kdir / "Makefile").write_text(MAKEFILE, encoding="utf-8")
+        self.write("void f(void) { wait(); go(); }\n")
+        for words in (["init", "-q"], ["add", "."]):
+            subprocess.run(["git", "-C", self.kdir, *words], check=True)
+        self.enterContext(mock.patch.dict(os.environ, KDIR=str(self.kdir)))
+        self.enterContext(mock.patch("sys.stderr"))
+        path = scratch / "break-it.cocci"
+        path.write_text(PATCH, encoding="utf-8")
+        self.patch = kbuild.read_patch(path)
+
+    def write(self, text: str):
+        (self.kdir / "a.c").write_text(text, encoding="utf-8")
+
+    def made(self, patch: kbuild.Patch | None = None) -> str:
+        """The kernel, made by a run of its own."""
+        tree = kbuild.Tree(self.build)
+        try:
+            return tree.kernel(patch).image.read_text(encoding="utf-8")
+        finally:
+            tree.close()
+
+    def test_patched_and_back(self):
+        self.assertIn("wait", self.made())
+        self.assertNotIn("wait", self.made(self.patch))
+        self.assertIn("wait", (self.kdir / "a.c").read_text(encoding="utf-8"))
+        self.assertIn("wait", self.made())
+
+    def test_what_is_not_in_git_is_not_copied(self):
+        (self.kdir / ".config").touch()
+        (self.kdir / "vmlinux").write_text("stale", encoding="utf-8")
+        self.assertIn("wait", self.made())
+
+    def test_source_that_changes(self):
+        self.made(self.patch)
+        self.write("void f(void) { wait(); stop(); }\n")
+        self.assertIn("wait(); stop();", self.made())
+
+    def test_patch_that_does_not_apply(self):
+        self.write("void f(void) { go(); }\n")
+        with self.assertRaisesRegex(RunError, "break-it does not apply: it finds nothing in a.c"):
+            self.made(self.patch)
+
+    def test_source_that_has_been_built_in(self):
+        subprocess.run(["rm", "-r", self.kdir / ".git"], check=True)
+        (self.kdir / ".config").touch()
+        with self.assertRaisesRegex(RunError, "make mrproper there first"):
+            self.made()
+
+
+class Defects(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.reference = defects.make_reference()
+        cls.patches = kbuild.read_patches("defects")
+
+    def test_all_apply(self):
+        for patch in self.patches + kbuild.read_patches("fixes"):
+            with self.subTest(patch.name):
+                try:
+                    self.reference.tree.patched(patch)
+                except RunError as error:
+                    self.fail(str(error))
+
+    def test_all_name_tests(self):
+        for patch in self.patches + kbuild.read_patches("fixes"):
+            for pattern in patch.tests:
+                self.assertTrue([t for t in self.reference.suite.tests if t.matches(pattern)],
+                                f"{patch.name}: no test is called {pattern}")
+
+    def test_a_sample_is_caught(self):
+        """By a test that the defect names."""
+        expected = [p for p in self.patches if "Missed" not in p.fields]
+        chosen = sample(expected, SAMPLE, int(time.time()) // 86400)
+        tests = {t.name: t for p in chosen for t in defects.named(self.reference.suite, p)}
+        self.reference.unbroken(list(tests.values()))
+        for patch, built in defects.build_ahead(self.reference.tree, chosen):
+            with self.subTest(patch.name):
+                outcome = defects.try_defect(self.reference, patch, built, only_named=True)
+                print(f"{outcome.status} {patch.name} {outcome}", flush=True)
+                self.assertEqual(outcome.status, defects.CAUGHT)

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The wait for a busy page cannot be interrupted.
+//
+// Promise: P3
+// Harm: a process that waits for a lost device cannot be killed
+// Test: interrupted.*.eintr
+// File: fs/dax.c
+
+@@
+@@
+ wait_page_idle(...)
+ {
+ <...
+- TASK_INTERRUPTIBLE
++ TASK_UNINTERRUPTIBLE
+ ...>
+ }
