@@ -42,6 +42,10 @@ int copy_within_run(const struct op_target *t);
 int exchange_within_run(const struct op_target *t);
 int swap_boot_run(const struct op_target *t);
 
+/* op_uring.c: the same as requests of io_uring, which a signal to the caller cancels */
+int uring_truncate_run(const struct op_target *t);
+int uring_punch_run(const struct op_target *t);
+
 /* op_evict.c: take the inode out of memory, by closing its last descriptor */
 int unlink_run(const struct op_target *t);
 int rename_over_run(const struct op_target *t);

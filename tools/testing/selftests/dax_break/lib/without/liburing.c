@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * No gate and so no direct I/O to hold; and of the requests for long-term pins none of
- * io_uring's.
+ * No gate and so no direct I/O to hold; no operations as requests of io_uring; and of
+ * the requests for long-term pins none of io_uring's.
  */
 #include <errno.h>
 
 #include "dio.h"
 #include "gate.h"
 #include "longterm.h"
+#include "op_run.h"
 #include "why.h"
 
 static int left_out(void)
@@ -91,6 +92,16 @@ static int uring_open(void **queue, unsigned int depth)
 const struct dio_way dio_uring = {
 	.open = uring_open,
 };
+
+int uring_truncate_run(const struct op_target *t)
+{
+	return -EOPNOTSUPP;
+}
+
+int uring_punch_run(const struct op_target *t)
+{
+	return -EOPNOTSUPP;
+}
 
 const struct longterm_request longterm_uring_buffers[] = { { .name = NULL } };
 const struct longterm_request longterm_uring_regions[] = { { .name = NULL } };
