@@ -109,6 +109,7 @@ class Defects(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.reference = defects.make_reference()
+        cls.addClassCleanup(cls.reference.tree.close)
         cls.patches = kbuild.read_patches("defects")
 
     def test_all_apply(self):
