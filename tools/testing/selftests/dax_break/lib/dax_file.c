@@ -19,6 +19,8 @@
 /* A PMD of more bytes (64 KiB pages: 512 MiB) does not fit into our filesystems. */
 #define PMD_MAX_BYTES	(16UL << 20)
 #define WRITE_PAGES	32
+/* For aligned extents; without, the tests that want them are skipped. */
+#define ALIGN_TRIES	4
 
 const struct dax_mapping dax_mappings[] = {
 	{ "shared", PROT_READ | PROT_WRITE, MAP_SHARED },
@@ -103,6 +105,40 @@ bool dax_file_is_dax(const struct dax_file *file)
 	       (stx.stx_attributes & STATX_ATTR_DAX);
 }
 
+/* Can a PMD map these pages: is their extent in one piece, and aligned? */
+static bool is_pmd(const struct dax_file *file, unsigned int page, unsigned int pmd)
+{
+	__u64 start = dax_file_physical(file, page);
+	__u64 last = dax_file_physical(file, page + pmd - 1);
+
+	return start && start % (pmd * file->page_size) == 0 &&
+	       last == start + (pmd - 1) * file->page_size;
+}
+
+/*
+ * Just whole PMDs: ext4 aligns what is a multiple of its stripe. What other files have
+ * given up it can use only once the journal has been written, and now and then does
+ * without alignment before that.
+ */
+static int allocate_pmds(struct dax_file *file, unsigned int pages)
+{
+	unsigned int pmd = dax_file_pmd_pages();
+
+	for (int i = 0; i < ALIGN_TRIES; i++) {
+		unsigned int page = 0;
+
+		if (fallocate(file->fd, 0, 0, pages * file->page_size))
+			return -1;
+		while (page < pages && is_pmd(file, page, pmd))
+			page += pmd;
+		if (page == pages)
+			break;
+		if (i + 1 < ALIGN_TRIES && (ftruncate(file->fd, 0) || syncfs(file->fd)))
+			return -1;
+	}
+	return 0;
+}
+
 static int fill(struct dax_file *file, const struct dax_file_spec *spec)
 {
 	unsigned int in_front = spec->hole_pages ? spec->hole : file->pages;
@@ -118,12 +154,9 @@ static int fill(struct dax_file *file, const struct dax_file_spec *spec)
 	file->content = calloc(file->pages, sizeof(*file->content));
 	if (!file->content)
 		return why_set(ENOMEM, "no memory for %u pages", file->pages);
-	/*
-	 * Before the data, for extents in one piece (not for all: it takes time). Just
-	 * whole PMDs: ext4 aligns what is a multiple of its stripe.
-	 */
+	/* Before the data, for extents in one piece (not for all: it takes time). */
 	if (pmd && in_front >= pmd && !spec->as_room_permits &&
-	    fallocate(file->fd, 0, 0, in_front / pmd * pmd * file->page_size))
+	    allocate_pmds(file, in_front / pmd * pmd))
 		return why_set(errno, "cannot allocate %s: %s", file->path, strerror(errno));
 	if (spec->hole_pages && ftruncate(file->fd, file->size))
 		return why_set(errno, "cannot extend %s: %s", file->path, strerror(errno));
