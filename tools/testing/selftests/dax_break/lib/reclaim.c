@@ -46,17 +46,19 @@ static char *read_environment(const char *pid, size_t *len)
 	snprintf(path, sizeof(path), "/proc/%s/environ", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	*len = 0;
+	/* Of one that is about to be gone. */
+	if (fd < 0)
+		return NULL;
 	do {
 		char *more = size - *len ? text : realloc(text, size += 16384);
 
-		if (fd < 0 || !more)
+		if (!more)
 			break;
 		text = more;
 		n = read(fd, text + *len, size - *len);
 		*len += n > 0 ? n : 0;
 	} while (n > 0);
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	return text;
 }
 
