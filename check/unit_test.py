@@ -309,11 +309,38 @@ class NewFailures(unittest.TestCase):
         patches = kbuild.read_patches("defects")[:3]
         text = defects.table(patches, {
             patches[0].name: defects.Outcome(defects.CAUGHT, "a.b.c", "P1 broken: x", 2.0),
-            patches[1].name: defects.Outcome(defects.UNUSABLE, why="finds nothing")})
+            patches[1].name: defects.Outcome(defects.UNUSABLE, why="finds nothing")}, ["lazy"])
         self.assertIn("3 defects, 2 tried, 1 caught, half of them within 2.0 s.", text)
         self.assertIn("| `a.b.c` | 2.0 |", text)
         self.assertIn(f"- {patches[1].name}: finds nothing", text)
         self.assertIn("| not tried |", text)
+        self.assertIn("a bug of the unbroken kernel: `lazy`.", text)
+
+
+class Hunts(unittest.TestCase):
+    """A run on a broken kernel goes on until each fixture that is named has failed."""
+
+    def setUp(self):
+        self.tests = [Test("p", f"{name}.ext4.t") for name in ("a", "b", "c")]
+        self.reference = defects.Reference.__new__(defects.Reference)
+        self.reference.suite = Suite(Path(), self.tests, 45)
+        self.reference._unbroken = {t.name: ["passed", ""] for t in self.tests}
+        self.cases = [Case(t, "failed", "P1 broken: it returned") for t in self.tests]
+
+    def test_first_is_enough(self):
+        hunt = defects.Hunt(self.reference, self.tests, all_fixtures=False)
+        self.assertTrue(hunt(self.cases[1]))
+
+    def test_each_fixture(self):
+        hunt = defects.Hunt(self.reference, self.tests[:2], all_fixtures=True)
+        self.assertFalse(hunt(self.cases[1]))
+        self.assertTrue(hunt(self.cases[0]))
+        self.assertEqual(list(hunt.found), ["b", "a"])
+
+    def test_fixtures_that_never_fail(self):
+        self.reference._unbroken["c.ext4.t"] = ["failed", "P2 broken: spins"]
+        caught = defects.Outcome(defects.CAUGHT, "a.ext4.t", fixtures=["a"])
+        self.assertEqual(defects.never_failing(self.reference, {"x": caught}), ["b"])
 
 
 class Resources(unittest.TestCase):
@@ -328,7 +355,7 @@ class Resources(unittest.TestCase):
                 guest.check_resources(1, Path("/tmp"), True, 1)
 
     def test_as_many_at_once_as_there_is_room_for(self):
-        room = mock.Mock(f_bavail=1000 << 8, f_frsize=4096)
+        room = mock.Mock(f_bavail=3000 << 8, f_frsize=4096)
         with mock.patch("os.cpu_count", return_value=8):
             self.assertEqual(guest.check_resources(1, Path("/tmp"), False, 3), 3)
             with mock.patch("os.statvfs", return_value=room):

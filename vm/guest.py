@@ -22,7 +22,7 @@ from pathlib import Path
 from .errors import RunError
 
 # The two namespaces of the tests, room for more; a multiple of 16 MiB, plus labels.
-PMEM_MIB = 768
+PMEM_MIB = 2048
 LABEL_MIB = 2
 # A second NVDIMM, without labels: it is one namespace, whatever is on it.
 FOREIGN_MIB = 128

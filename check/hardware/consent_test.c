@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "dax_break.h"
+#include "deadline.h"
 #include "machine.h"
 #include "pmem.h"
 #include "signature.h"
@@ -306,7 +307,7 @@ FIXTURE_TEARDOWN(directory)
 	EXPECT_EQ(0, rmdir("/mnt/dax/theirs/data"));
 	EXPECT_EQ(0, rmdir("/mnt/dax/theirs"));
 	EXPECT_EQ(0, umount("/mnt/dax"));
-	EXPECT_EQ(0, pmem_destroy(self->uuid));
+	EXPECT_EQ(0, pmem_destroy(self->uuid, DEADLINE_MS));
 	rmdir("/mnt/dax");
 }
 

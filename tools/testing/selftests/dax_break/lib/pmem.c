@@ -13,9 +13,6 @@
 #include "pmem.h"
 #include "why.h"
 
-/* A namespace of a process that was just killed may be mounted for a moment more. */
-#define RELEASE_MS	(2 * DEADLINE_MS)
-
 /* The kernel only takes labels while the region and its DIMMs are disabled. */
 static int label_region(struct ndctl_region *region)
 {
@@ -266,9 +263,9 @@ static struct ndctl_namespace *find(struct ndctl_ctx *ctx, const char *uuid_text
 }
 
 /* Waits until nobody has its block device, which may not be there at all. */
-static void await_release(struct ndctl_pfn *pfn)
+static void await_release(struct ndctl_pfn *pfn, long ms)
 {
-	long deadline = deadline_in(RELEASE_MS);
+	long deadline = deadline_in(ms);
 	char path[64];
 	int fd;
 
@@ -282,13 +279,13 @@ static void await_release(struct ndctl_pfn *pfn)
 		close(fd);
 }
 
-static int destroy(struct ndctl_namespace *ndns)
+static int destroy(struct ndctl_namespace *ndns, long patience_ms)
 {
 	bool labelled = ndctl_namespace_get_size(ndns);
 	struct ndctl_pfn *pfn = pfn_of(ndns);
 	int rc;
 
-	await_release(pfn);
+	await_release(pfn, patience_ms);
 	/* Answers 1 for "was not enabled". */
 	rc = ndctl_namespace_disable_safe(ndns);
 	if (rc >= 0) {
@@ -315,7 +312,7 @@ static bool has_our_name(struct ndctl_namespace *ndns)
 	return !name[0] || !strcmp(name, NAMESPACE_NAME);
 }
 
-int pmem_destroy(const char *uuid)
+int pmem_destroy(const char *uuid, long patience_ms)
 {
 	struct ndctl_namespace *ndns;
 	struct ndctl_ctx *ctx;
@@ -325,7 +322,7 @@ int pmem_destroy(const char *uuid)
 		return rc;
 	ndns = find(ctx, uuid, false);
 	if (ndns && has_our_name(ndns))
-		rc = destroy(ndns);
+		rc = destroy(ndns, patience_ms);
 	if (rc)
 		why_set(-rc, "cannot destroy the namespace %s: %s", uuid, strerror(-rc));
 	ndctl_unref(ctx);

@@ -41,9 +41,9 @@ int pmem_carve(__u64 size, const char *uuid, char *device, size_t len);
 /*
  * Disables and deletes the namespace that pmem_carve() has made, or began to make, with
  * this @uuid; one that is not there, or has got another name, is left alone. Nothing may
- * be mounted on it, or only for a moment more.
+ * be mounted on it, or only for @patience_ms more.
  */
-int pmem_destroy(const char *uuid);
+int pmem_destroy(const char *uuid, long patience_ms);
 
 /*
  * The block device of the namespace with this @uuid, active and in fsdax mode.

@@ -14,12 +14,20 @@
 #include "deadline.h"
 #include "gate.h"
 #include "pmem.h"
+#include "proc.h"
 #include "reclaim.h"
 #include "signature.h"
 #include "why.h"
 
 /* The server of a gate removes its device when it is asked to end. */
 #define TERM_MS		20000
+/* What sleeps uninterruptibly for as long, and has been killed, is not waited for. */
+#define STUCK_MS	500
+/* A namespace of a process that was just killed may be mounted for a moment more. */
+#define RELEASE_MS	(2 * DEADLINE_MS)
+
+/* How long namespaces of the run are waited for. */
+static long patience_ms;
 
 /* Is @entry[] among the strings of @len bytes at @environment? */
 static bool has_string(const char *environment, size_t len, const char *entry)
@@ -72,12 +80,33 @@ static bool belongs(const char *pid, const char *entry)
 	return found;
 }
 
-/* Sends @sig to every process of the run; returns how many there are. */
-static int signal_processes(const char *entry, int sig)
+/*
+ * Has SIGKILL been sent to it, and is it in uninterruptible sleep? For a moment it may
+ * well be; but an eviction that nobody wakes sleeps on whatever we do.
+ */
+static bool is_stuck(pid_t pid)
+{
+	unsigned long long own = 0, shared = 0;
+	char text[4096], *line;
+
+	proc_read(pid, "status", text, sizeof(text));
+	line = strstr(text, "\nSigPnd:");
+	if (!line || sscanf(line, "\nSigPnd: %llx ShdPnd: %llx", &own, &shared) != 2)
+		return false;
+	return (own | shared) & 1ULL << (SIGKILL - 1) && proc_task(pid).state == 'D';
+}
+
+/* Processes of a run, as one look at all of them finds them. */
+struct look {
+	int all, stuck;
+};
+
+/* Sends @sig to every process of the run. */
+static struct look signal_processes(const char *entry, int sig)
 {
 	DIR *proc = opendir("/proc");
+	struct look look = { 0 };
 	struct dirent *process;
-	int count = 0;
 
 	while (proc && (process = readdir(proc))) {
 		pid_t pid = atoi(process->d_name);
@@ -89,41 +118,41 @@ static int signal_processes(const char *entry, int sig)
 		pidfd = syscall(SYS_pidfd_open, pid, 0);
 		if (pidfd >= 0 && belongs(process->d_name, entry)) {
 			syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
-			count++;
+			look.all++;
+			look.stuck += is_stuck(pid);
 		}
 		if (pidfd >= 0)
 			close(pidfd);
 	}
 	if (proc)
 		closedir(proc);
-	return count;
+	return look;
+}
+
+/* Sends them @sig, and waits until all are gone, at most @ms. Returns how many are left. */
+static int end_processes(const char *entry, int sig, long ms)
+{
+	long deadline = deadline_in(ms), patience = deadline_in(STUCK_MS);
+	struct look look = signal_processes(entry, sig);
+
+	while (look.all && !deadline_over(deadline) &&
+	       (look.all > look.stuck || !deadline_over(patience))) {
+		deadline_pause();
+		look = signal_processes(entry, 0);
+	}
+	return look.all;
 }
 
 int reclaim_processes(const struct ledger *ledger)
 {
-	static const struct {
-		int signal;
-		long ms;
-	} steps[] = {
-		{ SIGTERM, TERM_MS },
-		{ SIGKILL, DEADLINE_MS },
-	};
 	char entry[64];
-	int left = 0;
+	int left;
 
 	snprintf(entry, sizeof(entry), RUN_ENV "=%s", ledger->token);
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		long deadline = deadline_in(steps[i].ms);
-
-		left = signal_processes(entry, steps[i].signal);
-		while (left && !deadline_over(deadline)) {
-			deadline_pause();
-			left = signal_processes(entry, 0);
-		}
-		if (!left)
-			return 0;
-	}
-	return why_set(EBUSY, "%d processes survive SIGKILL", left);
+	left = end_processes(entry, SIGTERM, TERM_MS);
+	if (left)
+		left = end_processes(entry, SIGKILL, DEADLINE_MS);
+	return left ? why_set(EBUSY, "%d processes survive SIGKILL", left) : 0;
 }
 
 /* Removes @name in @dir and all below it, on this filesystem and through no link. */
@@ -163,7 +192,7 @@ static int take_down(const char *kind, char *what)
 	int rc = 0;
 
 	if (!strcmp(kind, "namespace")) {
-		rc = pmem_destroy(what);
+		rc = pmem_destroy(what, patience_ms);
 	} else if (!strcmp(kind, "signature")) {
 		char *namespace = strchr(what, ' ');
 
@@ -183,9 +212,11 @@ static int take_down(const char *kind, char *what)
 
 int reclaim(struct ledger *ledger)
 {
-	int rc = reclaim_processes(ledger) ?:
-		 gate_remove_devices_of(strtoull(ledger->token, NULL, 16));
+	int rc = reclaim_processes(ledger);
 
+	/* Who survives this keeps what it has, however long we wait. */
+	patience_ms = rc ? 0 : RELEASE_MS;
+	rc = rc ?: gate_remove_devices_of(strtoull(ledger->token, NULL, 16));
 	if (rc)
 		printf("# left behind: %s\n", why());
 	rc = ledger_each(ledger, take_down) ?: rc;

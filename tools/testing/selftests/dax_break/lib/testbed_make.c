@@ -181,18 +181,25 @@ static int make_bed(const struct filesystem *fs)
 /*
  * umount(2) in a child, because it may never return. Busy it may be for a moment: of a
  * process that was just killed nothing is to be seen any more while it closes its files.
+ * What stays busy for @ms is only detached, so that nobody looks for its files in vain:
+ * removing one that an operation has locked for good would never return, either.
  */
-static int bounded_umount(const char *dir)
+static int bounded_umount(const char *dir, long ms)
 {
-	long deadline = deadline_in(DEADLINE_MS);
+	long deadline = deadline_in(ms);
 	pid_t pid = fork();
 	int status;
 
 	if (!pid) {
 		while (umount(dir)) {
-			if (errno != EBUSY || deadline_over(deadline))
-				_exit(errno);
-			deadline_pause();
+			int err = errno;
+
+			if (err == EBUSY && !deadline_over(deadline)) {
+				deadline_pause();
+				continue;
+			}
+			umount2(dir, MNT_DETACH);
+			_exit(err);
 		}
 		_exit(0);
 	}
@@ -205,9 +212,9 @@ static int bounded_umount(const char *dir)
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
 }
 
-static void unmake_bed(struct bed *bed)
+static void unmake_bed(struct bed *bed, long patience_ms)
 {
-	int rc = bed->mounted ? bounded_umount(bed->mount) : 0;
+	int rc = bed->mounted ? bounded_umount(bed->mount, patience_ms) : 0;
 
 	/* A test may have unmounted it, and been stopped before it mounted it again. */
 	if (rc && rc != -EINVAL)
@@ -218,12 +225,14 @@ static void unmake_bed(struct bed *bed)
 /* At exit, but not at that of a forked child. */
 static void teardown(void)
 {
+	long patience_ms;
+
 	if (getpid() != owner)
 		return;
 	/* First whatever is left of the tests: their pins keep us from unmounting. */
-	reclaim_processes(&ledger);
+	patience_ms = reclaim_processes(&ledger) ? 0 : DEADLINE_MS;
 	while (nr_beds)
-		unmake_bed(&beds[--nr_beds]);
+		unmake_bed(&beds[--nr_beds], patience_ms);
 	reclaim(&ledger);
 }
 

@@ -25,7 +25,7 @@ int pmem_carve(__u64 size, const char *uuid, char *device, size_t len)
 	return left_out();
 }
 
-int pmem_destroy(const char *uuid)
+int pmem_destroy(const char *uuid, long patience_ms)
 {
 	return left_out();
 }
