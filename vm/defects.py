@@ -2,10 +2,11 @@
 """Does the suite catch kernels that are broken on purpose? (make defects, make fixes)
 
 Each of defects/ breaks one promise. Its kernel runs the tests that its header names,
-then all others, until one fails that does not fail like that on the unbroken kernel;
-a guest that crashes has failed the test that it was running. What came of it is kept
-in build/defects, and told again for as long as neither defect nor suite change; the
-table of it all is docs/defects.md.
+until one of each fixture among them has failed that does not fail like that on the
+unbroken kernel; if none does, all others, until one fails. A guest that crashes has
+failed the test that it was running. What came of it is kept in build/defects, and told
+again for as long as neither defect nor suite change; the table of it all is
+docs/defects.md, and which fixtures none of the defects makes fail.
 
 Each of fixes/ mends a known bug: on its kernel the tests that its header names must
 pass, and all others must do what they do on the unmended one.
@@ -22,7 +23,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from . import boots, cli, guest, kbuild, options, suite
@@ -44,9 +45,9 @@ INTRODUCTION = """\
 
 Kernels that are broken on purpose, and which test of the suite notices. Made by `make
 defects`, which puts each of [defects](../defects) into a small kernel of its own, and
-runs the tests that the defect names first, then all others, up to the first failure
-that the unbroken kernel does not show. `./run_tests.sh --defect NAME` does one of them
-by hand. Seconds are from the start of the first test, without booting.
+runs the tests that the defect names first, and if the unbroken kernel shows all their
+failures as well, all others. `./run_tests.sh --defect NAME` does one of them by hand.
+Seconds are from the start of the first test to the first failure, without booting.
 
 """
 
@@ -60,6 +61,7 @@ class Outcome:
     why: str = ""               # its diagnosis; why a defect could not be tried
     seconds: float = 0.0        # of the guest, from its first test to that failure
     build: float = 0.0          # of the kernel, in seconds
+    fixtures: list[str] = field(default_factory=list)   # of tests that fail
     key: str = ""               # of all that this depends on
 
     def __str__(self) -> str:
@@ -141,6 +143,26 @@ class Reference:
         return found
 
 
+class Hunt:
+    """Watches a run of @tests for failures that are new.
+
+    That is enough if there is one; or with @all_fixtures, one of each fixture.
+    """
+
+    def __init__(self, reference: Reference, tests: list[Test], all_fixtures: bool) -> None:
+        self.is_new = reference.is_new
+        self.wanted = {t.fixture for t in tests} if all_fixtures else set()
+        self.found: dict[str, Case] = {}        # by fixture
+        self.when = 0.0                         # the first: time.monotonic()
+
+    def __call__(self, case: Case) -> bool:
+        # Whose program never came to a test is blamed on that one only if need be.
+        if self.is_new(case) and not (self.found and not case.reached):
+            self.found.setdefault(case.test.fixture, case)
+            self.when = self.when or time.monotonic()
+        return bool(self.found) and self.wanted <= self.found.keys()
+
+
 def digest(*parts: bytes) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
@@ -208,17 +230,17 @@ def try_defect(reference: Reference, patch: Patch, built: Built,
     for tests in (first, rest):
         if not tests:
             continue
+        hunt = Hunt(reference, tests, tests is first)
         try:
-            results = reference.run(built.kernel, tests, reference.is_new)
+            results = reference.run(built.kernel, tests, hunt)
         except RunError as error:       # it does not boot
             return Outcome(UNUSABLE, why=str(error), build=built.seconds)
-        ended = time.monotonic()
+        ended = hunt.when or time.monotonic()
         seconds += ended - (results.first_test or ended)
-        # Whose program never came to a test is blamed on the first one only if need be.
-        new = sorted((c for c in results.with_status("failed") if reference.is_new(c)),
-                     key=lambda c: not c.reached)
-        if new:
-            return Outcome(CAUGHT, new[0].test.name, new[0].why, seconds, built.seconds)
+        if hunt.found:
+            case = next(iter(hunt.found.values()))
+            return Outcome(CAUGHT, case.test.name, case.why, seconds, built.seconds,
+                           sorted(hunt.found))
     return Outcome(MISSED, why="no test fails", seconds=seconds, build=built.seconds)
 
 
@@ -237,8 +259,16 @@ def try_fix(reference: Reference, patch: Patch) -> list[str]:
     return wrong
 
 
-def table(patches: list[Patch], outcomes: dict[str, Outcome]) -> str:
-    """The table as Markdown; what has not been tried says so."""
+def never_failing(reference: Reference, outcomes: dict[str, Outcome]) -> list[str]:
+    """The fixtures that neither a defect nor a bug of the unbroken kernel makes fail."""
+    failing = {f for o in outcomes.values() for f in o.fixtures}
+    failing |= {t.fixture for t in reference.suite.tests
+                if reference.unbroken([])[t.name][0] == "failed"}
+    return sorted({t.fixture for t in reference.suite.tests} - failing)
+
+
+def table(patches: list[Patch], outcomes: dict[str, Outcome], never: list[str]) -> str:
+    """The table as Markdown; what has not been tried says so. @never: never_failing()."""
     tried = [outcomes[p.name] for p in patches if p.name in outcomes]
     caught = sorted(o.seconds for o in tried if o.status == CAUGHT)
     lines = [f"{len(patches)} defects, {len(tried)} tried, {len(caught)} caught"
@@ -259,6 +289,8 @@ def table(patches: list[Patch], outcomes: dict[str, Outcome]) -> str:
     lines += [f"- {patch.name}: {patch.what}" for patch in patches]
     if notes:
         lines += ["", "Not caught, and why:", "", *notes]
+    lines += ["", "Fixtures that fail neither by one of these nor by a bug of the unbroken kernel: "
+              + (", ".join(f"`{name}`" for name in never) or "none") + "."]
     return INTRODUCTION + "\n".join(lines) + "\n"
 
 
@@ -278,7 +310,8 @@ def run_defects(reference: Reference, patches: list[Patch]) -> int:
         outcome = outcomes[patch.name] = try_defect(reference, patch, built)
         outcome.key = keys[patch.name]
         save(file, {name: asdict(o) for name, o in outcomes.items()})
-        TABLE.write_text(table(kbuild.read_patches("defects"), outcomes), encoding="utf-8")
+        TABLE.write_text(table(kbuild.read_patches("defects"), outcomes,
+                               never_failing(reference, outcomes)), encoding="utf-8")
         print(f"{outcome.status:8} {patch.name} {outcome}", flush=True)
     return 1 if any(outcomes[p.name].status != CAUGHT and "Missed" not in p.fields
                     for p in patches) else 0

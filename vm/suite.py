@@ -22,6 +22,10 @@ class Test:
     name: str       # FIXTURE.VARIANT.TEST
 
     @property
+    def fixture(self) -> str:
+        return self.name.split(".")[0]
+
+    @property
     def fs(self) -> str:
         """Every variant's name begins with the filesystem it runs on."""
         return self.name.split(".")[1].split("_")[0]
@@ -29,7 +33,7 @@ class Test:
     @property
     def may_crash(self) -> bool:
         """Can it take the kernel down with it? Then its fixture is called so."""
-        return self.name.split(".")[0].split("_")[0] == "crash"
+        return self.fixture.split("_")[0] == "crash"
 
     def matches(self, pattern: str) -> bool:
         """A glob over the name, the whole name, part of it, or the program's name."""
