@@ -41,9 +41,6 @@ FIXTURE_SETUP(cost)
 		.fs = variant->fs,
 		.op = variant->op,
 		.holder = "vmsplice",
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 		.higher = variant->higher,
 	};
 
@@ -188,9 +185,6 @@ FIXTURE_SETUP(stream)
 		.fs = variant->fs,
 		.op = variant->op,
 		.holder = "vmsplice",
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 	};
 
 	self->stream.source = variant->source;

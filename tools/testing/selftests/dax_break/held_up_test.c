@@ -38,9 +38,6 @@ static int setup(struct trial *trial, const char *fs, const char *op, const char
 		.fs = fs,
 		.op = op,
 		.holder = holder,
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 	};
 
 	return trial_setup(trial, &spec);

@@ -30,9 +30,6 @@ static int setup(struct trial *trial, const struct fs_op *on, const char *holder
 		.fs = on->fs,
 		.op = on->op,
 		.holder = holder,
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 		.plain = plain,
 	};
 

@@ -29,9 +29,6 @@ FIXTURE_SETUP(private_copy)
 	const struct trial_spec spec = {
 		.fs = variant->on.fs,
 		.op = variant->on.op,
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 		.mapping = "private",
 	};
 

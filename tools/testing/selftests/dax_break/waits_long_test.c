@@ -35,9 +35,6 @@ static int setup(struct trial *trial, const char *fs, const char *op)
 		.fs = fs,
 		.op = op,
 		.holder = "vmsplice",
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 	};
 
 	return trial_setup(trial, &spec);

@@ -40,9 +40,6 @@ static int setup(struct trial *trial, const struct fs_op *on)
 		.fs = on->fs,
 		.op = on->op,
 		.holder = "vmsplice",
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 	};
 
 	return trial_setup(trial, &spec);

@@ -255,9 +255,6 @@ FIXTURE_SETUP(partial)
 		.fs = variant->on.fs,
 		.op = variant->on.op,
 		.holder = "vmsplice",
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 		.inset = 1000,
 	};
 

@@ -36,9 +36,6 @@ FIXTURE_SETUP(waits)
 		.fs = variant->fs,
 		.op = variant->op,
 		.holder = variant->holder,
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 	};
 
 	REQUIRE(return, trial_setup(&self->trial, &spec));
@@ -88,9 +85,6 @@ FIXTURE_SETUP(rare)
 		.fs = variant->on.fs,
 		.op = variant->on.op,
 		.holder = "vmsplice",
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 	};
 
 	REQUIRE(return, trial_setup(&self->trial, &spec));

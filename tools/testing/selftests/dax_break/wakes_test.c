@@ -36,9 +36,6 @@ static int setup(struct trial *trial, const struct fs_op *on, const char *mappin
 		.fs = on->fs,
 		.op = on->op,
 		.holder = "vmsplice",
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 		.mapping = mapping,
 	};
 

@@ -36,9 +36,6 @@ static int setup(struct trial *trial, const char *fs, const char *op, bool highe
 		.fs = fs,
 		.op = op,
 		.holder = "vmsplice",
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 		.higher = higher,
 	};
 
@@ -205,9 +202,6 @@ FIXTURE_SETUP(uring)
 		.fs = variant->fs,
 		.own = variant->op,
 		.holder = "vmsplice",
-		.pages = 4,
-		.first = 1,
-		.count = 2,
 	};
 
 	REQUIRE(return, probe_op(variant->op, variant->fs));

@@ -89,6 +89,11 @@ int trial_setup(struct trial *trial, const struct trial_spec *spec)
 
 	memset(trial, 0, sizeof(*trial));
 	trial->spec = *spec;
+	if (!spec->pages) {
+		trial->spec.pages = 4;
+		trial->spec.first = 1;
+		trial->spec.count = 2;
+	}
 	trial->op = spec->own ?: op_find(spec->op);
 	if (!trial->op)
 		return why_set(EINVAL, "no operation is called %s", spec->op);

@@ -19,7 +19,7 @@ struct trial_spec {
 	const char *op;			/* an entry of ops[] */
 	const struct op *own;		/* instead of @op: one of the test's own, not probed */
 	const char *holder;		/* an entry of the holders; NULL: no pins */
-	unsigned int pages;		/* size of the file */
+	unsigned int pages;		/* size of the file; 0: four, @first = 1, @count = 2 */
 	size_t short_by;		/* bytes that the last page lacks */
 	unsigned int hole, hole_pages;	/* these pages, from @hole on, are a hole */
 	unsigned int first, count;	/* the pages to operate on */
