@@ -4,7 +4,7 @@
 //
 // Promise: P8
 // Harm: while the last close waits, the blocks are another file's already
-// Test: last.ext4_*
+// Test: last.ext4_* others.ext4_unlink_*
 // File: fs/ext4/inode.c
 
 @@

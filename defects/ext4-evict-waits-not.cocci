@@ -4,7 +4,7 @@
 //
 // Promise: P1
 // Harm: deleting a file frees blocks that a device still writes to
-// Test: waits.ext4_unlink_vmsplice.*
+// Test: waits.ext4_unlink_vmsplice.* last.ext4_* own_pin.ext4_*
 // File: fs/ext4/inode.c
 
 @@

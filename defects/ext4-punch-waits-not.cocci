@@ -5,7 +5,7 @@
 // Promise: P1
 // Harm: blocks that have been punched out of a file are written to under their next
 //   owner
-// Test: pages.ext4_punch.first
+// Test: pages.ext4_punch.first reuse.ext4_punch.* reuse_mapped.ext4_punch.*
 // File: fs/ext4/extents.c
 
 @@

@@ -5,7 +5,7 @@
 // Promise: P3
 // Harm: a process that touches the file while another waits hangs with it; if its fault
 //   is what the DMA needs, for ever
-// Test: dma.ext4_* during.ext4_punch.*
+// Test: dma.ext4_* during.ext4_punch.* same_file.ext4_*
 // File: fs/ext4/inode.c
 
 @@

@@ -4,7 +4,7 @@
 //
 // Promise: P5
 // Harm: fsync() does not flush what was written: it is lost when the power fails
-// Test: dirty.*.fsync
+// Test: dirty.*.fsync dirty_still.*
 // File: fs/dax.c
 
 @@

@@ -4,7 +4,7 @@
 //
 // Promise: P2
 // Harm: truncate() hangs until a signal comes, though the device is done
-// Test: waits.*_punch_*.two_pins_one_by_one
+// Test: waits.*_punch_*.two_pins_one_by_one scope.*_punch.*
 // File: mm/memremap.c
 
 @@

@@ -6,7 +6,7 @@
 // Promise: P1
 // Harm: a process that unmaps its buffer, or ends, lets the device write to blocks of
 //   other files
-// Test: mapped.*.by_nobody
+// Test: mapped.*.by_nobody dropped.*
 // File: fs/dax.c
 
 @@

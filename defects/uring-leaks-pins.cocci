@@ -5,6 +5,7 @@
 // Promise: P7
 // Harm: a buffer that was refused is pinned in part until reboot
 // Test: longterm.*_fixed_buffer.private_partly_copied longterm.*_fixed_buffer.after_anonymous
+//   aftermath.*_longterm_test.clean
 // File: io_uring/memmap.c
 
 @@

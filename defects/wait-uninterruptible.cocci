@@ -4,7 +4,7 @@
 //
 // Promise: P3
 // Harm: a process that waits for a lost device cannot be killed
-// Test: interrupted.*.eintr
+// Test: interrupted.*.eintr killed.*_punch.* uring.*
 // File: fs/dax.c
 
 @@
