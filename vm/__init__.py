@@ -9,8 +9,9 @@ Data flows one way, and each step is a module:
     kbuild      a kernel made from source, patched if asked
     kconfig     what that kernel must be configured with
     initramfs   kernel modules, programs and their libraries -> guest image
+    qemu        a QEMU that is new enough (apt: Debian packages, if need be)
     accel       is KVM usable here?
-    guest       QEMU: boots the image, follows what the guest says, in bounds
+    guest       runs QEMU: boots the image, follows what the guest says, in bounds
     results     what the guest says -> programs, tests, diagnoses; KTAP
     report      results, known bugs -> what a person reads
 

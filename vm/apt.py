@@ -143,6 +143,16 @@ class Apt:
         found = ((row[0].strip(), row[1].strip()) for row in rows if len(row) == 3)
         return list(dict.fromkeys(found))
 
+    def closure(self, package: str, suite: str) -> dict[str, str]:
+        """The versions of a package of @suite and of all that it depends on.
+
+        By name, and nothing counts as installed. What @suite does not have comes
+        from the others.
+        """
+        plan = self._apt_get("install", "--simulate", "--no-install-recommends",
+                             "--target-release", suite, package)
+        return dict(re.findall(r"^Inst (\S+) \((\S+) ", plan, flags=re.M))
+
     def download(self, packages: Iterable[str], dest: Path) -> list[Path]:
         """Download packages into dest and return the new .deb files.
 

@@ -14,11 +14,12 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from . import qemu
 from .errors import RunError
 
 # The two namespaces of the tests, room for more; a multiple of 16 MiB, plus labels.
@@ -67,10 +68,11 @@ class Machine:
     may_crash: bool = False     # then it ends at the first oops, and is not asked for more
     # Like somebody's machine: with a second NVDIMM, and no consent to use either.
     foreign: bool = False
+    qemu: Sequence[str] = (qemu.PROGRAM,)       # or what qemu.at_least() returned
 
     def command(self) -> list[str]:
         maxmem = self.memory_mib + 3 * PMEM_MIB
-        words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+        words = [*self.qemu, "-nodefaults", "-no-user-config", "-no-reboot",
                  "-display", "none", "-smp", "2",
                  "-accel", ACCELERATORS[self.accel],
                  "-cpu", "host" if self.accel == "kvm" else "max",
