@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,18 @@ struct proc_task proc_task(pid_t pid)
 			    &task.state, &utime, &stime) == 3)
 		task.ticks = utime + stime;
 	return task;
+}
+
+bool proc_stuck(pid_t pid)
+{
+	unsigned long long own = 0, shared = 0;
+	char text[4096], *line;
+
+	proc_read(pid, "status", text, sizeof(text));
+	line = strstr(text, "\nSigPnd:");
+	if (!line || sscanf(line, "\nSigPnd: %llx ShdPnd: %llx", &own, &shared) != 2)
+		return false;
+	return (own | shared) & 1ULL << (SIGKILL - 1) && proc_task(pid).state == 'D';
 }
 
 unsigned long proc_switches(pid_t pid)

@@ -2,6 +2,7 @@
 #ifndef DAX_BREAK_PROC_H
 #define DAX_BREAK_PROC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -15,6 +16,14 @@ struct proc_task {
 };
 
 struct proc_task proc_task(pid_t pid);
+
+/*
+ * Has SIGKILL been sent to it, and is it in uninterruptible sleep? For a moment it may
+ * well be; but an eviction that nobody wakes sleeps on whatever we do, so what is like
+ * that for PROC_STUCK_MS is not worth waiting for.
+ */
+bool proc_stuck(pid_t pid);
+#define PROC_STUCK_MS	500
 
 /* How often it has gone to sleep: its voluntary context switches. */
 unsigned long proc_switches(pid_t pid);

@@ -21,8 +21,6 @@
 
 /* The server of a gate removes its device when it is asked to end. */
 #define TERM_MS		20000
-/* What sleeps uninterruptibly for as long, and has been killed, is not waited for. */
-#define STUCK_MS	500
 /* A namespace of a process that was just killed may be mounted for a moment more. */
 #define RELEASE_MS	(2 * DEADLINE_MS)
 
@@ -80,22 +78,6 @@ static bool belongs(const char *pid, const char *entry)
 	return found;
 }
 
-/*
- * Has SIGKILL been sent to it, and is it in uninterruptible sleep? For a moment it may
- * well be; but an eviction that nobody wakes sleeps on whatever we do.
- */
-static bool is_stuck(pid_t pid)
-{
-	unsigned long long own = 0, shared = 0;
-	char text[4096], *line;
-
-	proc_read(pid, "status", text, sizeof(text));
-	line = strstr(text, "\nSigPnd:");
-	if (!line || sscanf(line, "\nSigPnd: %llx ShdPnd: %llx", &own, &shared) != 2)
-		return false;
-	return (own | shared) & 1ULL << (SIGKILL - 1) && proc_task(pid).state == 'D';
-}
-
 /* Processes of a run, as one look at all of them finds them. */
 struct look {
 	int all, stuck;
@@ -119,7 +101,7 @@ static struct look signal_processes(const char *entry, int sig)
 		if (pidfd >= 0 && belongs(process->d_name, entry)) {
 			syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
 			look.all++;
-			look.stuck += is_stuck(pid);
+			look.stuck += proc_stuck(pid);
 		}
 		if (pidfd >= 0)
 			close(pidfd);
@@ -132,7 +114,7 @@ static struct look signal_processes(const char *entry, int sig)
 /* Sends them @sig, and waits until all are gone, at most @ms. Returns how many are left. */
 static int end_processes(const char *entry, int sig, long ms)
 {
-	long deadline = deadline_in(ms), patience = deadline_in(STUCK_MS);
+	long deadline = deadline_in(ms), patience = deadline_in(PROC_STUCK_MS);
 	struct look look = signal_processes(entry, sig);
 
 	while (look.all && !deadline_over(deadline) &&

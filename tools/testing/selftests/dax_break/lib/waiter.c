@@ -337,10 +337,21 @@ const char *waiter_describe(const struct waiter *waiter)
 	return text;
 }
 
+/* Reaps the child, which has been killed; false if it does not go. */
+static bool reap(pid_t pid)
+{
+	long deadline = deadline_in(KILL_MS), patience = deadline_in(PROC_STUCK_MS);
+
+	while (waitpid(pid, NULL, WNOHANG) != pid) {
+		if (deadline_over(deadline) || (deadline_over(patience) && proc_stuck(pid)))
+			return false;
+		deadline_pause();
+	}
+	return true;
+}
+
 bool waiter_end(struct waiter *waiter)
 {
-	int status;
-
 	if (!waiter->pid)
 		return true;
 	/*
@@ -349,7 +360,7 @@ bool waiter_end(struct waiter *waiter)
 	 */
 	close(waiter->go);
 	kill(waiter->pid, SIGKILL);
-	if (!deadline_wait_child(waiter->pid, KILL_MS, &status))
+	if (!reap(waiter->pid))
 		return false;
 	munmap(waiter->shared, sizeof(*waiter->shared));
 	waiter->pid = 0;
