@@ -175,6 +175,44 @@ static int carve(struct ndctl_ctx *ctx, __u64 size, uuid_t uuid, char *device, s
 	return 0;
 }
 
+/* The block device of all of a region, if that has no labels and nobody uses it. */
+static bool is_whole(struct ndctl_region *region, char *device, size_t len)
+{
+	struct ndctl_namespace *ndns = ndctl_namespace_get_first(region);
+	int fd;
+
+	if (ndctl_region_get_nstype(region) != ND_DEVICE_NAMESPACE_IO ||
+	    ndctl_region_get_ro(region) || !ndns || !ndctl_namespace_is_enabled(ndns))
+		return false;
+	snprintf(device, len, "/dev/%s", ndctl_namespace_get_block_device(ndns));
+	fd = open(device, O_RDWR | O_EXCL | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+int pmem_whole(char *device, size_t len)
+{
+	struct ndctl_ctx *ctx;
+	struct ndctl_bus *bus;
+	int rc = open_context(&ctx);
+
+	if (rc)
+		return rc;
+	ndctl_bus_foreach(ctx, bus) {
+		struct ndctl_region *region;
+
+		ndctl_bus_wait_probe(bus);
+		ndctl_region_foreach(bus, region)
+			if (is_whole(region, device, len))
+				goto found;
+	}
+	rc = why_set(EOPNOTSUPP, "no persistent memory region without labels that nobody uses");
+found:
+	ndctl_unref(ctx);
+	return rc;
+}
+
 int pmem_carve(__u64 size, const char *uuid_text, char *device, size_t len)
 {
 	struct ndctl_ctx *ctx;

@@ -22,6 +22,12 @@
 int pmem_init_labels(void);
 
 /*
+ * A region without labels (memmap=, virtio-pmem) that nobody uses now, as one block device,
+ * whatever it holds: only for throw-away guests. -EOPNOTSUPP: there is none.
+ */
+int pmem_whole(char *device, size_t len);
+
+/*
  * 0 if there is something that pmem_carve() could take @size bytes from. Changes nothing.
  * -EOPNOTSUPP: no region with that much free capacity.
  */

@@ -103,6 +103,15 @@ static int carve_bed(struct bed *bed)
 	       filesystem_mount(bed->fs, bed->device, bed->mount);
 }
 
+/* In a guest of ours: where memory has no labels, all of it is for us. */
+static int make_guest_bed(struct bed *bed)
+{
+	if (pmem_whole(bed->device, sizeof(bed->device)))
+		return carve_bed(bed);
+	return filesystem_format(bed->fs, bed->device) ?:
+	       filesystem_mount(bed->fs, bed->device, bed->mount);
+}
+
 /* On the @i-th namespace that was named. */
 static int claim_bed(struct bed *bed, unsigned int i)
 {
@@ -160,6 +169,18 @@ static int fill_bed(const struct bed *bed)
 	return 0;
 }
 
+static int take_memory(struct bed *bed, unsigned int i)
+{
+	switch (consent.level) {
+	case CONSENT_NAMED:
+		return claim_bed(bed, i);
+	case CONSENT_GUEST:
+		return make_guest_bed(bed);
+	default:
+		return carve_bed(bed);
+	}
+}
+
 static int make_bed(const struct filesystem *fs)
 {
 	unsigned int i = nr_beds++;
@@ -171,8 +192,7 @@ static int make_bed(const struct filesystem *fs)
 	if (consent.level == CONSENT_DIRECTORY) {
 		rc = borrow_bed(bed);
 	} else {
-		rc = make_dir(bed->mount) ?:
-		     (consent.level == CONSENT_NAMED ? claim_bed(bed, i) : carve_bed(bed));
+		rc = make_dir(bed->mount) ?: take_memory(bed, i);
 		bed->mounted = !rc;
 	}
 	return rc ?: fill_bed(bed);
