@@ -12,11 +12,19 @@ import unittest
 from pathlib import Path
 
 from vm import accel, cli, guest, initramfs, kernel
+from vm.backend import LABEL_MIB, LABELLED_MIB, Backend, nvdimm
 from vm.guest import End
 from vm.suite import ROOT
 
 PROGRAMS = ("waits_test", "with_pmem", "dax_break_cleanup")
 SECONDS_A_KILL = 60     # one of each kind, emulated on a busy machine
+
+# An NVDIMM with labels, and room beside what is on it; one without, which is one
+# namespace, whatever is on it.
+SOMEBODYS = Backend(
+    lambda directory: [*nvdimm(0, directory, 2 * LABELLED_MIB, LABEL_MIB),
+                       *nvdimm(1, directory, 128)],
+    machine=",nvdimm=on")
 
 
 class Hardware(unittest.TestCase):
@@ -37,7 +45,7 @@ class Hardware(unittest.TestCase):
                             [cli.BUILD / "hardware" / program,
                              *(cli.BUILD / "selftests" / name for name in PROGRAMS)], plan)
             machine = guest.Machine(the_kernel.image, image, Path(scratch),
-                                    accel.choose("auto")[0], 1024, foreign=True)
+                                    accel.choose("auto")[0], 1024, SOMEBODYS, consent=False)
             end = guest.Guest(machine, said.append, console.append).run(seconds + 90)
         text = "\n".join(line.removeprefix("out ") for line in said)
         (cli.BUILD / f"{program}.log").write_bytes(b"".join(console))

@@ -13,7 +13,8 @@ import unittest
 import unittest.mock
 from pathlib import Path
 
-from vm import cli, guest, kernel
+from vm import cli, guest, kernel, qemu
+from vm.backend import BACKENDS, Backend
 from vm.errors import RunError
 from vm.guest import End, Guest, Machine
 from vm.suite import ROOT, Suite, Test
@@ -88,6 +89,11 @@ class BadInput(Run):
     def test_host_has_no_guest(self):
         self.refused("--host runs no guest", "--host", "--shell")
         self.refused("which only --host uses", "--pmem", "carve")
+        self.refused("leave .* --backend out", "--host", "--backend", "cxl")
+
+    def test_backends(self):
+        self.refused("unknown backend 'floppy': there are nvdimm, .*cxl", "--backend", "floppy")
+        self.refused("--shell is for one guest", "--shell", "--backend", "memmap,cxl")
 
     def test_unknown_filesystem(self):
         self.refused("unknown filesystem 'btrfs'", "--fs", "btrfs")
@@ -172,7 +178,8 @@ class BadGuest(Run):
         self.assertIn("1 passed, 1 failed", out)
 
     def test_no_pmem(self):
-        status, out, err = self.run_tests("longterm", pmem=False)
+        with unittest.mock.patch.dict(BACKENDS, none=Backend(lambda directory: [])):
+            status, out, err = self.run_tests("--backend", "none", "longterm")
         self.assertEqual(status, cli.SKIPPED, err)
         self.assertIn("no persistent memory region", out)
 
@@ -206,6 +213,28 @@ class BadGuest(Run):
             start = time.monotonic()
             self.assertEqual(running.run(60), End.NOT_BOOTED)
             self.assertLess(time.monotonic() - start, 5)
+
+
+class Backends(Run):
+    """Memory of other kinds than the default."""
+
+    def test_without_labels(self):
+        status, out, err = self.run_tests("--backend", "memmap,virtio-pmem",
+                                          "reuse.ext4_punch.unmapped")
+        self.assertEqual(status, cli.PASSED, err)
+        for backend in ("memmap", "virtio-pmem"):
+            self.assertIn(f"{backend}:ext4:reuse_test", out)
+        self.assertEqual(out.count("1 passed, 0 failed, 0 skipped"), 2, out)
+
+    def test_one_that_cannot_be_had(self):
+        """Its tests are skipped, saying why; those of the others run."""
+        with unittest.mock.patch.object(qemu, "at_least", side_effect=RunError("no QEMU; buy one")):
+            status, out, err = self.run_tests("--backend", "nvdimm,cxl",
+                                              "reuse.ext4_punch.unmapped")
+        self.assertEqual(status, cli.PASSED, err)
+        self.assertIn("ok 1 cxl:ext4:reuse_test # SKIP cxl: no QEMU; buy one", out)
+        self.assertIn("skipped 1: cxl: no QEMU; buy one", out)
+        self.assertRegex(out, r"cxl:ext4 +0 passed, 0 failed, 1 skipped\n +ext4 +1 passed")
 
 
 class Killed(unittest.TestCase):

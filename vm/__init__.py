@@ -4,6 +4,7 @@
 Data flows one way, and each step is a module:
 
     cli         options, phases, exit status; the only one that knows all others
+    backend     what the filesystems of a guest are on
     suite       builds the test programs, knows the tests in them, selects
     kernel      which kernel to boot, from where (apt: Debian packages)
     kbuild      a kernel made from source, patched if asked

@@ -60,8 +60,9 @@ def measure(spec: str, fs: str, directory: Path) -> list[dict[str, str]]:
         elif message.startswith("end "):
             ends.append(message.rpartition(" ")[2])
 
-    machine = cli.Machines(opts, cli.choose_kernel(opts), bench, directory).make(fs, plan)
-    guest.check_resources(opts.memory, directory, True, 1)
+    machines = cli.Machines(opts, cli.choose_kernel(opts), bench, directory)
+    machines.room(1)
+    machine = machines.make(fs, plan)
     with (OUTPUT / f"console.{fs}.log").open("wb") as log:
         end = guest.Guest(machine, feed, log.write).run(SECONDS)
     if end is not guest.End.DONE or ends != ["0"]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The guests that a run takes, and how several of them share one stream of KTAP.
 
-Each filesystem's tests run in a guest of their own, all at the same time: an
+Each filesystem's tests, on each backend, run in a guest of their own, all at once: an
 emulated guest keeps one processor of the host busy, whatever it has itself. After
 these come the tests that may take the kernel down with them, a guest for each.
 """
@@ -22,6 +22,10 @@ class Boot:
     alone: bool = False     # a single test, which may crash the guest
 
     @property
+    def backend(self) -> str:
+        return self.tests[0].backend
+
+    @property
     def programs(self) -> list[str]:
         return sorted({t.program for t in self.tests})
 
@@ -29,9 +33,9 @@ class Boot:
 def plan(chosen: list[Test]) -> list[Boot]:
     """The guests for the tests @chosen, in the order in which their results are told."""
     together = [t for t in chosen if not t.may_crash]
-    by_fs = [Boot(fs, tuple(t for t in together if t.fs == fs))
-             for fs in sorted({t.fs for t in together})]
-    return by_fs + [Boot(t.name, (t,), alone=True) for t in chosen if t.may_crash]
+    by_place = [Boot(place, tuple(t for t in together if t.place == place))
+                for place in sorted({t.place for t in together})]
+    return by_place + [Boot(t.title, (t,), alone=True) for t in chosen if t.may_crash]
 
 
 class Turns:

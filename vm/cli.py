@@ -11,10 +11,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from . import accel, guest, host, initramfs, kbuild, kconfig, kernel, options, suite
+from . import accel, guest, host, initramfs, kbuild, kconfig, kernel, options, qemu, suite
+from .backend import BACKENDS, DEFAULT
 from .boots import Boot, Turns, plan
 from .errors import RunError
 from .guest import End
@@ -120,28 +121,53 @@ class Machines:
     """Kernel and accelerator: what all guests of a run have in common."""
 
     def __init__(self, opts: argparse.Namespace, the_kernel: Kernel, the_suite: Suite,
-                 directory: Path, pmem: bool = True):
-        self.opts, self.suite, self.directory, self.pmem = opts, the_suite, directory, pmem
+                 directory: Path):
+        self.opts, self.suite, self.directory = opts, the_suite, directory
         self.kernel = the_kernel
-        if self.kernel.config:
-            missing = kconfig.missing(self.kernel.config)
-            if missing:
-                raise RunError(f"{self.kernel.origin} cannot run the suite: it lacks "
-                               f"{', '.join(missing)}; enable that and build it again")
+        if missing := self._missing(kconfig.required()):
+            raise RunError(f"{self.kernel.origin} cannot run the suite: it lacks {missing}; "
+                           "enable that and build it again")
         self.accel, reason = accel.choose(opts.accel)
         print(f"# kernel: {self.kernel.origin}; accelerator: {self.accel} ({reason})", flush=True)
 
-    def make(self, name: str, plan: list[str], may_crash: bool = False) -> guest.Machine:
-        """A machine ready to boot, whose init follows @plan."""
+        self.qemu: dict[str, list[str]] = {}    # by the version it must have
+
+    def _missing(self, options: Iterable[str]) -> str:
+        """Which of @options the kernel lacks, if that is known."""
+        config = self.kernel.config
+        return ", ".join(kconfig.missing(config, options)) if config else ""
+
+    def obstacle(self, backend: str) -> str:
+        """Why there can be no machine with @backend; empty if there can."""
+        needs = BACKENDS[backend]
+        if missing := self._missing(needs.options):
+            return f"{backend} needs {missing}, which this kernel lacks"
+        if needs.qemu and needs.qemu not in self.qemu:
+            try:
+                self.qemu[needs.qemu] = qemu.at_least(needs.qemu, BUILD)
+            except RunError as error:
+                return f"{backend}: {error}"
+        return ""
+
+    def make(self, name: str, plan: list[str], backend: str = DEFAULT,
+             may_crash: bool = False) -> guest.Machine:
+        """A machine ready to boot, with a @backend without obstacles, whose init follows @plan."""
+        memory = BACKENDS[backend]
         directory = self.directory / name
         directory.mkdir()
         image = directory / "initramfs"
         programs = [self.suite.directory / name for name in {t.program for t in self.suite.tests}]
         initramfs.write(image, BUILD / "init", self.kernel.modules,
                         [*programs, BUILD / "selftests/with_pmem"],
-                        plan if self.kernel.config else ["check", *plan])
+                        [*([] if self.kernel.config else ["check"]), *memory.orders, *plan])
         return guest.Machine(self.kernel.image, image, directory, self.accel, self.opts.memory,
-                             self.pmem, may_crash)
+                             memory, may_crash, qemu=self.qemu.get(memory.qemu, [qemu.PROGRAM]))
+
+    def room(self, guests: int) -> int:
+        """How many of so many guests, of any backend of this run, fit at once."""
+        kinds = [BACKENDS[name] for name in self.opts.backend]
+        return guest.check_resources(self.opts.memory + max(kind.memory_mib for kind in kinds),
+                                     max(kind.disk_mib for kind in kinds), self.directory, guests)
 
 
 def run_guest(opts, machine: guest.Machine, name: str, fleet: guest.Fleet,
@@ -179,14 +205,19 @@ def run_guests(opts, the_suite: Suite, machines: Machines, results: Results,
     number = 1
     feeds = []
     for index, boot in enumerate(boots):
-        prefix = f"{boot.tests[0].fs}:"
+        prefix = f"{boot.tests[0].place}:"
         feeds.append(Feed(results, turns.writer(index), boot.tests, number, prefix))
         number += len(boot.programs)
 
+    obstacles = {name: machines.obstacle(name) for name in opts.backend}
+
     def one(index: int) -> tuple[End, str]:
-        boot = boots[index]
-        machine = machines.make(boot.name, orders(boot, the_suite), boot.alone)
-        feed = feeds[index]
+        boot, feed = boots[index], feeds[index]
+        if obstacle := obstacles[boot.backend]:
+            feed.skip(boot.programs, obstacle)
+            turns.end(index)
+            return End.DONE, ""
+        machine = machines.make(boot.name, orders(boot, the_suite), boot.backend, boot.alone)
         # A test that had to be alone may leave a kernel that does not even shut down.
         end, console = run_guest(opts, machine, boot.name, fleet, feed.feed,
                                  lambda: boot.alone and feed.all_told())
@@ -197,7 +228,7 @@ def run_guests(opts, the_suite: Suite, machines: Machines, results: Results,
         return end, console
 
     ends = {}
-    workers = guest.check_resources(opts.memory, machines.directory, machines.pmem, len(boots))
+    workers = machines.room(len(boots))
     for group in ([i for i, b in enumerate(boots) if not b.alone],
                   [i for i, b in enumerate(boots) if b.alone]):
         with concurrent.futures.ThreadPoolExecutor(workers) as pool:
@@ -210,6 +241,15 @@ def run_guests(opts, the_suite: Suite, machines: Machines, results: Results,
                 fleet.kill()
                 raise
     return {b.name: ends[b.name] for b in boots if not b.alone}
+
+
+def shell(opts, machines: Machines, chosen: list[Test]) -> int:
+    """A guest in which somebody looks around. Returns QEMU's exit status."""
+    backend, = opts.backend
+    if obstacle := machines.obstacle(backend):
+        raise RunError(obstacle)
+    machines.room(1)
+    return guest.shell(machines.make("shell", [*environment(None, chosen), SHELL], backend))
 
 
 def verdict(ends: dict[str, tuple[End, str]], results: Results) -> int:
@@ -230,8 +270,8 @@ def verdict(ends: dict[str, tuple[End, str]], results: Results) -> int:
     return PASSED if results.with_status("passed") else SKIPPED
 
 
-def run(opts, the_suite: Suite | None = None, pmem: bool = True) -> tuple[int, Report | None]:
-    """A whole run. @the_suite and @pmem are for testing the runner itself."""
+def run(opts, the_suite: Suite | None = None) -> tuple[int, Report | None]:
+    """A whole run. @the_suite is for testing the runner itself."""
     started = time.monotonic()
     install_packages(not opts.no_install, *(["kbuild"] if kbuild.is_built(opts.kernel) else []))
     LAST_RUN.mkdir(parents=True, exist_ok=True)
@@ -242,19 +282,16 @@ def run(opts, the_suite: Suite | None = None, pmem: bool = True) -> tuple[int, R
     suite.build(BUILD, LAST_RUN / "build.log")
     the_suite = the_suite or suite.load(BUILD / "selftests")
     chosen = the_suite.select([f for f in opts.fs.split(",") if f], opts.tests)
+    chosen = the_suite.on_backends(chosen, opts.backend)
     if opts.list:
-        print("\n".join(t.name for t in chosen))
+        print("\n".join(t.title for t in chosen))
         return PASSED, None
 
     with run_directory(opts.keep) as directory, ktap_sink(opts.ktap) as emit:
         if opts.shell:
-            machine = Machines(opts, choose_kernel(opts), the_suite, directory, pmem).make(
-                "shell", [*environment(None, chosen), SHELL])
-            guest.check_resources(opts.memory, directory, pmem, 1)
-            return guest.shell(machine), None
+            return shell(opts, Machines(opts, choose_kernel(opts), the_suite, directory), chosen), None
         results = Results(chosen)
-        machines = None if opts.host else Machines(opts, choose_kernel(opts), the_suite, directory,
-                                                   pmem)
+        machines = None if opts.host else Machines(opts, choose_kernel(opts), the_suite, directory)
         booted = time.monotonic()
         emit("KTAP version 1")
         if machines:

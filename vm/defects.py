@@ -129,7 +129,7 @@ class Reference:
             if found or (boot.alone and feed.all_told()):
                 running.kill()
 
-        machine = machines.make(boot.name, cli.orders(boot, self.suite), boot.alone)
+        machine = machines.make(boot.name, cli.orders(boot, self.suite), boot.backend, boot.alone)
         with (STATE / f"console.{boot.name}.log").open("wb") as log:
             running = guest.Guest(machine, on_message, log.write)
             end = running.run(self.opts.timeout)

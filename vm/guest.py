@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guest with an emulated NVDIMM: boots an image, follows what it says, in bounds.
+"""A guest with emulated persistent memory: boots an image, follows what it says, in bounds.
 
 QEMU is connected by socket pairs only, so nothing of it is left in a file
 system, and it dies with the runner, whatever kills that.
@@ -20,13 +20,9 @@ from enum import Enum
 from pathlib import Path
 
 from . import qemu
+from .backend import BACKENDS, DEFAULT, Backend
 from .errors import RunError
 
-# The two namespaces of the tests, room for more; a multiple of 16 MiB, plus labels.
-PMEM_MIB = 2048
-LABEL_MIB = 2
-# A second NVDIMM, without labels: it is one namespace, whatever is on it.
-FOREIGN_MIB = 128
 # From the start of QEMU to the first word of the guest's init. Seconds.
 BOOT_LIMIT = 90
 # How long a guest that ran out of time gets to show its blocked tasks.
@@ -61,39 +57,29 @@ class Machine:
 
     kernel: Path
     image: Path
-    directory: Path         # of the run: the NVDIMM's backing file goes here
+    directory: Path         # of the run: the files that are its memory go here
     accel: str
-    memory_mib: int
-    pmem: bool = True
+    memory_mib: int         # beside its persistent memory
+    backend: Backend = BACKENDS[DEFAULT]
     may_crash: bool = False     # then it ends at the first oops, and is not asked for more
-    # Like somebody's machine: with a second NVDIMM, and no consent to use either.
-    foreign: bool = False
+    consent: bool = True        # to use all of its persistent memory
     qemu: Sequence[str] = (qemu.PROGRAM,)       # or what qemu.at_least() returned
 
     def command(self) -> list[str]:
-        maxmem = self.memory_mib + 3 * PMEM_MIB
-        words = [*self.qemu, "-nodefaults", "-no-user-config", "-no-reboot",
-                 "-display", "none", "-smp", "2",
-                 "-accel", ACCELERATORS[self.accel],
-                 "-cpu", "host" if self.accel == "kvm" else "max",
-                 "-machine", f"q35,nvdimm={'on' if self.pmem else 'off'}",
-                 "-m", f"{self.memory_mib}M,slots=2,maxmem={maxmem}M",
-                 "-kernel", str(self.kernel), "-initrd", str(self.image),
-                 "-append", COMMAND_LINE + (" oops=panic" if self.may_crash else "") +
-                 ("" if self.foreign else CONSENT)]
-        if self.pmem:
-            # Room for what the tests carve, beside what is there.
-            size = PMEM_MIB * (2 if self.foreign else 1)
-            words += self._nvdimm(0, size + LABEL_MIB, f",label-size={LABEL_MIB}M")
-        if self.foreign:
-            words += self._nvdimm(1, FOREIGN_MIB)
-        return words
-
-    def _nvdimm(self, number: int, mib: int, labels: str = "") -> list[str]:
-        backing = self.directory / f"nvdimm{number}.img"
-        return ["-object", f"memory-backend-file,id=m{number},share=on,mem-path={backing},"
-                           f"size={mib}M,align=2M",
-                "-device", f"nvdimm,memdev=m{number},id=nv{number}{labels}"]
+        backend = self.backend
+        memory = self.memory_mib + backend.memory_mib
+        cpu = "host" if self.accel == "kvm" else "max"
+        # Of what can be added later the backends' memory is a part.
+        return [*self.qemu, "-nodefaults", "-no-user-config", "-no-reboot",
+                "-display", "none", "-smp", "2",
+                "-accel", ACCELERATORS[self.accel],
+                "-cpu", cpu + backend.cpu,
+                "-machine", "q35" + backend.machine,
+                "-m", f"{memory}M,slots=4,maxmem={memory + 4096}M",
+                "-kernel", str(self.kernel), "-initrd", str(self.image),
+                "-append", COMMAND_LINE + backend.command_line +
+                (" oops=panic" if self.may_crash else "") + (CONSENT if self.consent else ""),
+                *backend.devices(self.directory)]
 
 
 def die_with_parent() -> None:
@@ -238,23 +224,22 @@ class Fleet:
             running.kill()
 
 
-def check_resources(memory_mib: int, directory: Path, pmem: bool, guests: int) -> int:
+def check_resources(memory_mib: int, disk_mib: int, directory: Path, guests: int) -> int:
     """Before anything is started: how many of @guests fit at once, and have a processor.
 
-    Each takes @memory_mib, and in @directory the disk space of its NVDIMM.
+    Each takes @memory_mib, and of the disk that @directory is on @disk_mib.
     """
     disk = os.statvfs(directory)
     free = disk.f_bavail * disk.f_frsize >> 20
-    size = PMEM_MIB + LABEL_MIB if pmem else 0
-    if free < size:
+    if free < disk_mib:
         raise RunError(f"no disk space for the guest's memory: {free} MiB free in "
-                       f"{directory}, {size} needed")
+                       f"{directory}, {disk_mib} needed")
     meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
     available = int(meminfo.partition("MemAvailable:")[2].split()[0]) >> 10
     if available < memory_mib:
         raise RunError(f"no memory for the guest: {available} MiB available, "
                        f"{memory_mib} needed; see --memory")
-    fit = min(available // memory_mib, free // size if size else guests)
+    fit = min(available // memory_mib, free // disk_mib if disk_mib else guests)
     return max(1, min(guests, fit, os.cpu_count() or 1))
 
 

@@ -17,6 +17,8 @@
  *
  *	insmod FILE		insert a kernel module (host gives them in order)
  *	check			report missing features (host knows no .config)
+ *	await FILE		until it is there: drivers find their devices in their own time
+ *	write FILE TEXT		into a file, of sysfs most likely
  *	env NAME=VALUE		for all programs that follow
  *	run SECONDS PROGRAM [ARG ...]	a test program and its time limit
  *	shell PROGRAM [ARG ...]	an interactive program on the console
@@ -44,6 +46,8 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MAX_ARGS	16384
+#define AWAIT_MS	10000
+#define PAUSE_US	10000
 /* How long killed programs get to go away; a task in state D never does. */
 #define REAP_MS		2000
 
@@ -239,6 +243,25 @@ static void write_file(const char *path, const char *text)
 		close(fd);
 }
 
+/* Some files of sysfs take no less than a line. */
+static void write_line(const char *path, const char *text)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "%s\n", text);
+	write_file(path, line);
+}
+
+static void await(const char *path)
+{
+	long deadline = now_ms() + AWAIT_MS;
+
+	while (access(path, F_OK) && now_ms() < deadline)
+		usleep(PAUSE_US);
+	if (access(path, F_OK))
+		fprintf(stderr, "init: there is still no %s\n", path);
+}
+
 static void run(char **argv, int seconds, int sigfd)
 {
 	const char *name = strrchr(argv[0], '/') + 1;
@@ -343,6 +366,10 @@ static void follow_plan(int sigfd)
 			insert_module(argv[1]);
 		else if (argc == 1 && !strcmp(argv[0], "check") && !kernel_has_all())
 			break;
+		else if (argc == 2 && !strcmp(argv[0], "await"))
+			await(argv[1]);
+		else if (argc == 3 && !strcmp(argv[0], "write"))
+			write_line(argv[1], argv[2]);
 		else if (argc > 2 && !strcmp(argv[0], "run"))
 			run(argv + 2, atoi(argv[1]), sigfd);
 		else if (argc > 1 && !strcmp(argv[0], "shell"))

@@ -2,6 +2,7 @@
 """Kernel configurations, and the fragments that say what a kernel must have."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from .suite import ROOT, SOURCE
@@ -12,14 +13,19 @@ FRAGMENTS = (SOURCE / "config", ROOT / "vm/config")
 OPTIONAL = "# Optional"
 
 
-def required(fragment: Path) -> list[str]:
+def demanded(fragment: Path) -> list[str]:
     """Options that @fragment demands, those after its "Optional" line left out."""
     text = fragment.read_text(encoding="utf-8").partition(OPTIONAL)[0]
     return re.findall(r"^(CONFIG_\w+)=[ym]", text, flags=re.M)
 
 
-def missing(config: Path) -> list[str]:
-    """Required options that a kernel with this .config does not have."""
+def required() -> list[str]:
+    """Options without which nothing can be run."""
+    return [option for fragment in FRAGMENTS for option in demanded(fragment)]
+
+
+def missing(config: Path, options: Iterable[str]) -> list[str]:
+    """Which of these @options a kernel with this .config does not have."""
     text = config.read_text(encoding="utf-8", errors="replace")
     enabled = set(re.findall(r"^(CONFIG_\w+)=[ym]", text, flags=re.M))
-    return [o for f in FRAGMENTS for o in required(f) if o not in enabled]
+    return [o for o in options if o not in enabled]

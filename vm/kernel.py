@@ -34,7 +34,15 @@ FLAVOUR = "amd64"       # of Debian's kernels: the generic one, not cloud or rt
 # kernel can do what it must is to be asked of its configuration.
 MODULES = {
     "crc32c_generic": "checksums of ext4 and XFS, in older kernels",
-    "nfit": "the emulated NVDIMM",
+    "nfit": "an emulated NVDIMM",
+    "nd_e820": "memory that memmap= takes",
+    "virtio_pci": "devices of the hypervisor",
+    "virtio_pmem": "persistent memory of the hypervisor",
+    "cxl_acpi": "CXL memory: the window of addresses",
+    "cxl_port": "CXL memory: the way to the device",
+    "cxl_pci": "CXL memory: the device",
+    "cxl_mem": "CXL memory: what is on it",
+    "cxl_pmem": "CXL memory: as an NVDIMM",
     "nd_pmem": "a block device on persistent memory",
     "ext4": "file system under test",
     "xfs": "file system under test",

@@ -5,6 +5,7 @@ import argparse
 import re
 from pathlib import Path
 
+from . import backend
 from .errors import RunError
 
 HELP = """\
@@ -40,6 +41,8 @@ OPTIONS
     --debug-kernel    --kernel built, with lockdep, KASAN and the like; slow
     --defect NAME     --kernel built, broken by defects/NAME.cocci
     --fix NAME        --kernel built, mended by fixes/NAME.cocci
+    --backend LIST    what the filesystems are on, all for all of them: nvdimm (the default),
+                      memmap, virtio-pmem, cxl; each takes guests of its own
     --fs LIST         only these filesystems, e.g. ext4,xfs
     --list            print the names of the selected tests, run nothing
     --ktap FILE       write the KTAP there, too
@@ -116,6 +119,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
                             metavar="NAME")
     parser.add_argument("--debug-kernel", dest="kernel", action="store_const",
                         const="built:debug")
+    parser.add_argument("--backend", type=backend.parse, default=[backend.DEFAULT],
+                        metavar="LIST")
     parser.add_argument("--fs", default="", metavar="LIST")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--ktap", type=Path, metavar="FILE")
@@ -131,8 +136,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.pmem and not args.host:
         parser.error("--pmem names this machine's memory, which only --host uses")
-    if args.host and (args.shell or args.modules or args.kernel != "debian"):
-        parser.error("--host runs no guest: leave --shell, --kernel and --modules out")
+    if args.host and (args.shell or args.modules or args.kernel != "debian" or
+                      args.backend != [backend.DEFAULT]):
+        parser.error("--host runs no guest: leave --shell, --kernel, --modules and --backend out")
+    if args.shell and len(args.backend) > 1:
+        parser.error("--shell is for one guest: name one --backend")
     if args.destructive and not args.host:
         parser.error("--destructive is for --host: a guest may be crashed anyway")
     return args

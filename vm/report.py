@@ -4,12 +4,13 @@
 import fnmatch
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .backend import DEFAULT
 from .errors import RunError
 from .results import Case, Results
-from .suite import ROOT
+from .suite import ROOT, Test
 
 KNOWN_BUGS = ROOT / "known-bugs"
 
@@ -80,12 +81,14 @@ class Report:
         failed = self.results.with_status("failed")
         # A program that ended early fails the rest of its tests for one reason: say it once.
         for _, cases in itertools.groupby((c for c in failed if not self.bug(c)), lambda c:
-                                          c.test.name if c.reached else c.test.program):
+                                          c.test.title if c.reached else
+                                          (c.test.program, c.test.backend)):
             first, *others = cases
-            name, more = first.test.name, ""
+            test, more = first.test, ""
             if others:
-                name, more = first.test.program, f", {len(others) + 1} tests"
-            lines += [f"FAILED {name}{more}", f"    {first.why}", f"    again: {self.again} {name}"]
+                test = replace(test, name=test.program)
+                more = f", {len(others) + 1} tests"
+            lines += [f"FAILED {test.title}{more}", f"    {first.why}", self._again(test)]
         lines += [f"FAILED {problem}" for problem in self.results.problems]
         for what in dict.fromkeys(self.bug(c).what for c in failed if self.bug(c)):
             lines += self._known(what, [c for c in failed if self.bug(c) and self.bug(c).what == what])
@@ -93,11 +96,16 @@ class Report:
 
     def _known(self, what: str, cases: list[Case]) -> list[str]:
         """A bug that is old news, once for all the tests that found it."""
-        name = cases[0].test.name
+        test = cases[0].test
         others = len(cases) - 1
         more = f" and {others} other test{'s' * (others > 1)}" if others else ""
-        return [f"KNOWN {what}", f"    found by {name}{more}",
-                f"    {cases[0].why}", f"    again: {self.again} {name}"]
+        return [f"KNOWN {what}", f"    found by {test.title}{more}",
+                f"    {cases[0].why}", self._again(test)]
+
+    def _again(self, test: Test) -> str:
+        """The command that runs @test, or all of its program that has no name."""
+        where = "" if test.backend == DEFAULT else f" --backend {test.backend}"
+        return f"    again: {self.again}{where} {test.name}"
 
     def _skips(self) -> str:
         reasons: dict[str, int] = {}
@@ -110,16 +118,18 @@ class Report:
                          for fact, whose in self.results.recorded.items())
 
     def _surprises(self) -> str:
-        return "\n".join(f"PASSED though a bug is known: {c.test.name} ({self.bug(c).what})"
+        return "\n".join(f"PASSED though a bug is known: {c.test.title} ({self.bug(c).what})"
                          for c in self.unexpected_passes())
 
     def _totals(self) -> str:
         lines = [f"kernel {self.results.kernel or '(unknown)'}"]
-        for fs in sorted({c.test.fs for c in self.results.cases.values()}):
-            mine = [c for c in self.results.cases.values() if c.test.fs == fs]
+        places = sorted({c.test.place for c in self.results.cases.values()})
+        width = max(map(len, places), default=0) + 2
+        for place in places:
+            mine = [c for c in self.results.cases.values() if c.test.place == place]
             counts = {s: sum(c.status == s for c in mine) for s in ("passed", "failed", "skipped")}
             counts["not run"] = sum(not c.status for c in mine)
-            lines.append(f"  {fs:6}" + ", ".join(f"{n} {s}" for s, n in counts.items()
+            lines.append(f"  {place:{width}}" + ", ".join(f"{n} {s}" for s, n in counts.items()
                                                  if n or s != "not run"))
         lines.append("  " + ", ".join(f"{name} {sec:.1f} s" for name, sec in self.phases.items()))
         return "\n".join(lines)

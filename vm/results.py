@@ -39,7 +39,7 @@ class Results:
     """Of a run: all that its feeds, one for each guest, have collected."""
 
     chosen: list[Test]
-    cases: dict[str, Case] = field(default_factory=dict)
+    cases: dict[str, Case] = field(default_factory=dict)    # by title
     kernel: str = ""
     missing: str = ""       # options that a guest found its kernel to lack
     problems: list[str] = field(default_factory=list)   # of programs as a whole
@@ -47,7 +47,7 @@ class Results:
     first_test: float = 0.0     # time.monotonic() of its start; 0: none yet
 
     def __post_init__(self):
-        self.cases = {t.name: Case(t) for t in self.chosen}
+        self.cases = {t.title: Case(t) for t in self.chosen}
 
     def with_status(self, status: str) -> list[Case]:
         return [c for c in self.cases.values() if c.status == status]
@@ -74,7 +74,7 @@ class Feed:
     _bail_out: str = ""
 
     def __post_init__(self):
-        self._cases = {t.name: self.results.cases[t.name] for t in self.tests}
+        self._cases = {t.name: self.results.cases[t.title] for t in self.tests}
 
     def feed(self, message: str) -> None:
         kind, _, rest = message.partition(" ")
@@ -90,6 +90,12 @@ class Feed:
             self._line(rest)
         elif kind == "end":
             self._end(*rest.split(" ", 1))
+
+    def skip(self, programs: list[str], reason: str) -> None:
+        """There is no guest for these."""
+        for program in programs:
+            for message in (f"begin {program}", f"out 1..0 # SKIP {reason}", f"end {program} 4"):
+                self.feed(message)
 
     def _line(self, line: str) -> None:
         # Nested results begin with a version line of their own.
@@ -110,7 +116,9 @@ class Feed:
         elif match := BAIL_OUT.match(line):
             self._bail_out = match[1]
         elif match := RECORDED.match(line):
-            self.results.recorded.setdefault(match[1], []).append(match[2])
+            whose = self.results.recorded.setdefault(match[1], [])
+            if match[2] not in whose:       # told by another guest
+                whose.append(match[2])
         else:
             self._log.append(line)
 

@@ -3,9 +3,10 @@
 
 import fnmatch
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .backend import BACKENDS, DEFAULT
 from .errors import RunError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,10 +17,11 @@ DEFAULT_TIMEOUT = 45
 
 @dataclass(frozen=True)
 class Test:
-    """One test case, named as the harness names it."""
+    """One test case, named as the harness names it, and where it runs."""
 
     program: str
     name: str       # FIXTURE.VARIANT.TEST
+    backend: str = DEFAULT
 
     @property
     def fixture(self) -> str:
@@ -29,6 +31,19 @@ class Test:
     def fs(self) -> str:
         """Every variant's name begins with the filesystem it runs on."""
         return self.name.split(".")[1].split("_")[0]
+
+    @property
+    def place(self) -> str:
+        """The filesystem, and what that is on if it is not the default."""
+        return self._on_backend(self.fs)
+
+    @property
+    def title(self) -> str:
+        """Its name in results."""
+        return self._on_backend(self.name)
+
+    def _on_backend(self, what: str) -> str:
+        return what if self.backend == DEFAULT else f"{self.backend}:{what}"
 
     @property
     def may_crash(self) -> bool:
@@ -64,12 +79,21 @@ class Suite:
                 raise RunError(f"no test matches '{pattern}': see --list")
         return [t for t in chosen if not filters or any(t.matches(p) for p in filters)]
 
+    def on_backends(self, chosen: list[Test], names: list[str]) -> list[Test]:
+        """The tests @chosen on each of the backends @names that their filesystem can be on."""
+        tests = [replace(t, backend=name) for name in names for t in chosen
+                 if t.fs in BACKENDS[name].filesystems]
+        if not tests:
+            raise RunError(f"no filesystem of these tests can be on {', '.join(names)}: "
+                           "see --backend and --fs")
+        return tests
+
     def arguments(self, program: str, chosen: list[Test]) -> list[str]:
         """What to give @program so that it runs just the @chosen ones of its tests."""
-        wanted = [t for t in chosen if t.program == program]
-        if wanted == [t for t in self.tests if t.program == program]:
+        wanted = [t.name for t in chosen if t.program == program]
+        if wanted == [t.name for t in self.tests if t.program == program]:
             return []
-        return [word for t in wanted for word in ("-r", t.name)]
+        return [word for name in wanted for word in ("-r", name)]
 
 
 def build(output: Path, log: Path) -> None:

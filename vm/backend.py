@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the DAX filesystems of a guest are on: emulated persistent memory of several kinds.
+
+The tests know nothing of this. They take memory with labels by the namespace, and
+memory without labels by the region, of which there are as many as that may take.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import RunError
+
+DEFAULT = "nvdimm"
+
+# Memory with labels: the namespaces of the tests, room for those of runs that hung. MiB.
+LABELLED_MIB = 2048
+# Memory without: regions, each enough for the largest filesystem, as many as that takes.
+REGION_MIB = 320
+REGIONS = 4
+# An NVDIMM's labels come out of its own memory: a multiple of 16 MiB must be left.
+LABEL_MIB = 2
+
+# Of the guest's RAM, with space between: ranges that touch become one region. The kernel
+# is before the first, the guest's image at the end of RAM.
+MEMMAP_AT_MIB = range(128, 128 + REGIONS * (REGION_MIB + 16), REGION_MIB + 16)
+
+
+def memory(name: str, directory: Path, mib: int) -> list[str]:
+    """QEMU's words for memory called @name, in a file."""
+    return ["-object", f"memory-backend-file,id={name},share=on,"
+                       f"mem-path={directory / name}.img,size={mib}M,align=2M"]
+
+
+def nvdimm(number: int, directory: Path, mib: int, label_mib: int = 0) -> list[str]:
+    labels = f",label-size={label_mib}M" if label_mib else ""
+    return [*memory(f"nvdimm{number}", directory, mib + label_mib),
+            "-device", f"nvdimm,memdev=nvdimm{number}{labels}"]
+
+
+def virtio_pmem(directory: Path) -> list[str]:
+    return [word for i in range(REGIONS)
+            for word in (*memory(f"virtio{i}", directory, REGION_MIB),
+                         "-device", f"virtio-pmem-pci,memdev=virtio{i}")]
+
+
+def cxl(directory: Path) -> list[str]:
+    """A memory device behind a root port of a host bridge, in a window of addresses."""
+    return [*memory("cxl", directory, LABELLED_MIB), *memory("labels", directory, LABEL_MIB),
+            "-device", "pxb-cxl,bus_nr=12,bus=pcie.0,id=bridge",
+            "-device", "cxl-rp,port=0,bus=bridge,id=rootport,chassis=0,slot=2",
+            "-device", "cxl-type3,bus=rootport,persistent-memdev=cxl,lsa=labels,sn=1",
+            "-M", "cxl-fmw.0.targets.0=bridge,cxl-fmw.0.size=4G"]
+
+
+def cxl_region() -> tuple[str, ...]:
+    """What "cxl create-region" does, as orders for init.c.
+
+    See Documentation/ABI/testing/sysfs-bus-cxl. Of QEMU's one device, decoder0.0 is the
+    window of addresses, and decoder2.0 the first of the device's own.
+    """
+    devices = "/sys/bus/cxl/devices"
+    size = LABELLED_MIB << 20
+    return ("await /sys/bus/nd/devices/nmem0",
+            f"await {devices}/decoder2.0",
+            *(f"write {devices}/{file} {text}" for file, text in (
+                ("decoder0.0/create_pmem_region", "region0"),
+                ("region0/uuid", "5d8a7c3e-6f0b-4c3b-9f43-0d5e2b7a9c10"),
+                ("region0/interleave_granularity", 256),
+                ("region0/interleave_ways", 1),
+                ("region0/size", size),
+                ("decoder2.0/mode", "pmem"),
+                ("decoder2.0/dpa_size", size),
+                ("region0/target0", "decoder2.0"),
+                ("region0/commit", 1))),
+            "write /sys/bus/cxl/drivers/cxl_region/bind region0",
+            "await /sys/bus/nd/devices/region0")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A kind of memory, and what a guest needs to have it."""
+
+    devices: Callable[[Path], list[str]]    # QEMU's words; files go into that directory
+    disk_mib: int = 0           # of these files
+    memory_mib: int = 0         # of the guest's RAM that becomes persistent memory
+    machine: str = ""           # more of QEMU's -machine
+    cpu: str = ""               # more of its -cpu
+    command_line: str = ""      # more of the kernel's
+    orders: tuple[str, ...] = ()            # to init.c, before anything is run
+    options: tuple[str, ...] = ()           # of the kernel, beside those of config
+    qemu: str = ""              # the oldest QEMU that has it; empty: any has
+    filesystems: tuple[str, ...] = ("ext4", "xfs")
+
+
+BACKENDS = {
+    DEFAULT: Backend(
+        lambda directory: nvdimm(0, directory, LABELLED_MIB, LABEL_MIB),
+        disk_mib=LABELLED_MIB + LABEL_MIB, machine=",nvdimm=on"),
+    "memmap": Backend(
+        lambda directory: [],
+        memory_mib=REGIONS * REGION_MIB,
+        command_line="".join(f" memmap={REGION_MIB}M!{at}M" for at in MEMMAP_AT_MIB),
+        options=("CONFIG_X86_PMEM_LEGACY",)),
+    "virtio-pmem": Backend(
+        virtio_pmem, disk_mib=REGIONS * REGION_MIB,
+        options=("CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_PMEM")),
+    # A kernel that sees a hypervisor does not flush caches, and then makes no region.
+    "cxl": Backend(
+        cxl, disk_mib=LABELLED_MIB + LABEL_MIB, machine=",cxl=on", cpu=",hypervisor=off",
+        orders=cxl_region(), qemu="11.1",
+        options=("CONFIG_CXL_ACPI", "CONFIG_CXL_PCI", "CONFIG_CXL_MEM", "CONFIG_CXL_PMEM",
+                 "CONFIG_CXL_REGION")),
+}
+
+
+def parse(text: str) -> list[str]:
+    """Names of backends, from a list with commas; "all" means all."""
+    names = list(BACKENDS) if text == "all" else list(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in BACKENDS:
+            raise RunError(f"unknown backend '{name}': there are {', '.join(BACKENDS)}, and all")
+    return names
