@@ -91,23 +91,28 @@ static int settle(int fd, __u64 bytes)
 		       (unsigned long long)bytes);
 }
 
-int victim_take(struct victim *victim)
+static int take(struct victim *victim)
 {
-	struct dax_file_spec spec = { .dir = victim->dir };
-	int rc = settle(victim->crowd, victim->left + sysconf(_SC_PAGESIZE));
+	struct dax_file_spec spec = { .dir = victim->dir, .as_room_permits = true };
 
-	if (rc)
-		return rc;
 	spec.pages = free_bytes(victim->crowd) / sysconf(_SC_PAGESIZE);
 	if (spec.pages > MAX_PAGES)
 		spec.pages = MAX_PAGES;
-	spec.as_room_permits = true;
-	rc = dax_file_create(&victim->file, &spec);
-	if (rc)
-		return rc;
-	if (fsync(victim->file.fd))
+	return dax_file_create(&victim->file, &spec);
+}
+
+int victim_take(struct victim *victim)
+{
+	int rc = settle(victim->crowd, victim->left + sysconf(_SC_PAGESIZE)) ?: take(victim);
+
+	if (!rc && fsync(victim->file.fd))
 		return why_set(errno, "fsync failed: %s", strerror(errno));
-	return 0;
+	return rc;
+}
+
+int victim_take_now(struct victim *victim)
+{
+	return settle(victim->crowd, 0) ?: take(victim);
 }
 
 long victim_page_at(const struct victim *victim, __u64 physical)
@@ -119,14 +124,16 @@ long victim_page_at(const struct victim *victim, __u64 physical)
 }
 
 /* How @page differs, with a dump from the first difference on. */
-static int damaged(const struct dax_file *file, unsigned int page, const unsigned char *is,
+static int damaged(struct victim *victim, unsigned int page, const unsigned char *is,
 		   const unsigned char *should)
 {
+	const struct dax_file *file = &victim->file;
 	char hex[2][3 * DUMP_BYTES + 1];
 	size_t from = 0, count = 0;
 
 	while (is[from] == should[from])
 		from++;
+	victim->found = ((const __u64 *)is)[from / sizeof(__u64)];
 	for (size_t i = from; i < file->page_size; i++)
 		count += is[i] != should[i];
 	from = from < file->page_size - DUMP_BYTES ? from : file->page_size - DUMP_BYTES;
@@ -140,7 +147,7 @@ static int damaged(const struct dax_file *file, unsigned int page, const unsigne
 		       hex[0], hex[1]);
 }
 
-int victim_check(const struct victim *victim)
+int victim_check(struct victim *victim)
 {
 	const struct dax_file *file = &victim->file;
 	size_t words = file->page_size / sizeof(__u64);
@@ -154,7 +161,7 @@ int victim_check(const struct victim *victim)
 		    (ssize_t)file->page_size)
 			rc = why_set(EIO, "cannot read the victim: %s", strerror(errno));
 		else if (memcmp(is, should, file->page_size))
-			rc = damaged(file, page, (void *)is, (void *)should);
+			rc = damaged(victim, page, (void *)is, (void *)should);
 	}
 	free(is);
 	return rc;

@@ -25,6 +25,7 @@ struct victim {
 	__u64 free;		/* bytes that were free before that */
 	__u64 left;		/* bytes that it left */
 	struct dax_file file;	/* of the pages that were free */
+	__u64 found;		/* by victim_check(): the first word that is not its own */
 };
 
 /*
@@ -42,6 +43,9 @@ void victim_recount(struct victim *victim);
  */
 int victim_take(struct victim *victim);
 
+/* The same with what is free just now, which may be no page at all. */
+int victim_take_now(struct victim *victim);
+
 /* The page of the victim whose block is at @physical of the device (bytes); -1: none. */
 long victim_page_at(const struct victim *victim, __u64 physical);
 
@@ -49,7 +53,7 @@ long victim_page_at(const struct victim *victim, __u64 physical);
  * 0, or -EIO if a page of the victim does not hold what was written to it: which one,
  * where it is on the device, and what is there instead, in why().
  */
-int victim_check(const struct victim *victim);
+int victim_check(struct victim *victim);
 
 /* Gives everything back, once the test's own files are gone. Safe after any failure. */
 void victim_end(struct victim *victim);

@@ -4,7 +4,7 @@
 
 #include "why.h"
 
-static char reason[512] = "no reason given";
+static __thread char reason[512] = "no reason given";
 
 int why_set(int err, const char *fmt, ...)
 {

@@ -17,10 +17,10 @@
 #define __printf(a, b)
 #endif
 
-/* Stores the formatted reason (one per process), returns -@err. */
+/* Stores the formatted reason (one per thread), returns -@err. */
 int __printf(2, 3) why_set(int err, const char *fmt, ...);
 
-/* The reason of the last failure in this process; owned by the library. */
+/* The reason of the last failure in this thread; owned by the library. */
 const char *why(void);
 
 #endif
