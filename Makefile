@@ -6,6 +6,7 @@
 #	make install-tree	put the suite into the kernel tree KDIR=; uninstall-tree
 #	make patch		write it as a patch against KDIR= to $(BUILD)/patch
 #	make bench		measure what breaking layouts costs, on two kernels
+#	make race		run races for as long as RACE= says, e.g. RACE='--time 3600'
 #	make defects		break a kernel in every way of defects/: does the suite see it?
 #	make fixes		mend what fixes/ can: does it see that, and nothing else?
 #	make clean
@@ -14,10 +15,12 @@
 #	mended; without one, Debian's linux-source package provides it, below $(BUILD)
 # DEFECTS=, FIXES= just these: names or globs, e.g. DEFECTS='scan-* ext4-*'
 # BUILD= where everything that is made goes
+# KERNEL= what make race boots, as run_tests.sh --kernel takes it
 # KERNELS= what make bench compares, as run_tests.sh --kernel takes them
 
 BUILD ?= build
 KDIR ?= $(BUILD)/framework
+KERNEL ?= debian
 KERNELS ?= debian:6.12 debian
 
 SELFTEST := tools/testing/selftests/dax_break
@@ -92,6 +95,9 @@ bench:
 	$(MAKE) all
 	$(python) -m vm.bench $(KERNELS)
 
+race:
+	$(python) -m vm.race $(KERNEL) $(RACE)
+
 clean:
 	rm -rf $(BUILD)/selftests $(BUILD)/init
 
@@ -99,4 +105,4 @@ distclean:
 	rm -rf $(BUILD)
 
 .PHONY: all programs oracles hardware run_tests install-tree uninstall-tree patch defects fixes \
-	check bench clean distclean
+	check bench race clean distclean

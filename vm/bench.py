@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import cli, guest, options, suite
+from . import cli, options, program
 from .errors import RunError
 
 PROGRAM = "dax_break_bench"
@@ -20,7 +20,7 @@ OUTPUT = cli.BUILD / "bench"
 FILESYSTEMS = ("ext4", "xfs")
 MIB = 704               # of a filesystem: room for the largest file, and for it to be aligned
 SECONDS = 900           # for one filesystem
-MARK = "out bench\t"    # what init.c makes of the program's lines
+MARK = "bench\t"        # the program's lines begin with it
 
 PLOT = """\
 set terminal svg size 1100,720 dynamic background rgb 'white'
@@ -43,30 +43,22 @@ plot {wakes}
 """
 
 
-def measure(spec: str, fs: str, directory: Path) -> list[dict[str, str]]:
+def measure(spec: str, fs: str) -> list[dict[str, str]]:
     """What the program prints, a row a line, about one filesystem on kernel @spec."""
-    opts = options.parse(["--kernel", spec])
-    bench = suite.Suite(cli.BUILD / "selftests", [suite.Test(PROGRAM, f"bench.{fs}.all")], SECONDS)
     plan = [f"env DAX_BREAK_FS={fs}", f"env DAX_BREAK_MIB={MIB}", f"run {SECONDS} /bin/{PROGRAM}"]
     lines: list[str] = []
-    ends: list[str] = []
 
-    def feed(message: str) -> None:
-        if message.startswith(MARK):
-            lines.append(message.removeprefix(MARK))
+    def on_line(line: str) -> None:
+        if line.startswith(MARK):
+            lines.append(line.removeprefix(MARK))
             print(lines[-1], flush=True)
-        elif message.startswith("out "):
-            print(f"# {message[4:]}", flush=True)
-        elif message.startswith("end "):
-            ends.append(message.rpartition(" ")[2])
+        else:
+            print(f"# {line}", flush=True)
 
-    machines = cli.Machines(opts, cli.choose_kernel(opts), bench, directory)
-    machines.room(1)
-    machine = machines.make(fs, plan)
-    with (OUTPUT / f"console.{fs}.log").open("wb") as log:
-        end = guest.Guest(machine, feed, log.write).run(SECONDS)
-    if end is not guest.End.DONE or ends != ["0"]:
-        raise RunError(f"{PROGRAM} failed on {spec}, {fs}: {end.value}; see {log.name}")
+    log = OUTPUT / f"console.{fs}.log"
+    status = program.run(options.parse(["--kernel", spec]), PROGRAM, plan, SECONDS, log, on_line)
+    if status:
+        raise RunError(f"{PROGRAM} failed on {spec}, {fs}: {status}; see {log}")
     return list(csv.DictReader(lines, delimiter="\t"))
 
 
@@ -103,8 +95,7 @@ def run(kernels: list[str]) -> None:
     rows = []
     for spec in kernels:
         for fs in FILESYSTEMS:
-            with cli.run_directory(False) as directory:
-                rows += measure(spec, fs, directory)
+            rows += measure(spec, fs)
     tsv, svg = OUTPUT / "bench.tsv", OUTPUT / "bench.svg"
     with tsv.open("w", encoding="utf-8") as out:
         writer = csv.DictWriter(out, list(rows[0]), delimiter="\t", lineterminator="\n")

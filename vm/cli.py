@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from . import accel, guest, host, initramfs, kbuild, kconfig, kernel, options, qemu, suite
+from . import accel, disk, guest, host, initramfs, kbuild, kconfig, kernel, options, qemu, suite
 from .backend import BACKENDS, DEFAULT
 from .boots import Boot, Turns, plan
 from .errors import RunError
@@ -98,6 +98,7 @@ def environment(boot: Boot | None, chosen: list[Test]) -> list[str]:
     """Orders that set it for the programs."""
     seed = os.environ.get("DAX_BREAK_SEED")
     return [f"env DAX_BREAK_FS={' '.join(sorted({t.fs for t in chosen}))}",
+            disk.ORDER,
             *([f"env DAX_BREAK_SEED={seed}"] if seed else []),
             *(["env DAX_BREAK_DESTRUCTIVE=1"] if boot and boot.alone else [])]
 
@@ -161,7 +162,8 @@ class Machines:
                         [*programs, BUILD / "selftests/with_pmem"],
                         [*([] if self.kernel.config else ["check"]), *memory.orders, *plan])
         return guest.Machine(self.kernel.image, image, directory, self.accel, self.opts.memory,
-                             memory, may_crash, qemu=self.qemu.get(memory.qemu, [qemu.PROGRAM]))
+                             memory, disk.make(BUILD / "disk.img"), may_crash,
+                             qemu=self.qemu.get(memory.qemu, [qemu.PROGRAM]))
 
     def room(self, guests: int) -> int:
         """How many of so many guests, of any backend of this run, fit at once."""

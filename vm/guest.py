@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from . import qemu
+from . import disk, qemu
 from .backend import BACKENDS, DEFAULT, Backend
 from .errors import RunError
 
@@ -61,6 +61,7 @@ class Machine:
     accel: str
     memory_mib: int         # beside its persistent memory
     backend: Backend = BACKENDS[DEFAULT]
+    disks: Path | None = None   # what disk.make() made
     may_crash: bool = False     # then it ends at the first oops, and is not asked for more
     consent: bool = True        # to use all of its persistent memory
     qemu: Sequence[str] = (qemu.PROGRAM,)       # or what qemu.at_least() returned
@@ -79,7 +80,7 @@ class Machine:
                 "-kernel", str(self.kernel), "-initrd", str(self.image),
                 "-append", COMMAND_LINE + backend.command_line +
                 (" oops=panic" if self.may_crash else "") + (CONSENT if self.consent else ""),
-                *backend.devices(self.directory)]
+                *backend.devices(self.directory), *(disk.devices(self.disks) if self.disks else [])]
 
 
 def die_with_parent() -> None:

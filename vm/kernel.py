@@ -48,6 +48,7 @@ MODULES = {
     "xfs": "file system under test",
     "ublk_drv": "a block device whose requests the tests hold",
     "fuse": "a file whose requests the tests hold",
+    "virtio_blk": "a disk that is read from, by DMA",
 }
 
 UNPACK = {".ko": ["cat"], ".gz": ["gzip", "-dc"], ".xz": ["xz", "-dc"], ".zst": ["zstd", "-dcq"]}
