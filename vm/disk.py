@@ -7,6 +7,7 @@ another owner before the data is there.
 
 import os
 import struct
+import tempfile
 from pathlib import Path
 
 # In pages of 4 KiB, each of which says which one it is (lib/race_log.c).
@@ -21,11 +22,11 @@ ORDER = "env DAX_BREAK_DISK=/dev/vda /dev/vdb"
 def make(path: Path) -> Path:
     """The content, in a file that all guests share."""
     if not path.exists():
-        part = path.with_suffix(f".{os.getpid()}")
-        with part.open("wb") as out:
+        # Of a name of its own: other guests may be about to do the same.
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as out:
             for page in range(PAGES):
                 out.write(struct.pack("<Q", TAG | page) * 512)
-        part.rename(path)
+        os.replace(out.name, path)
     return path
 
 
