@@ -5,10 +5,10 @@
  * Each case pins page 1 of a file, has an operation wait for it, and then does something
  * else in another process:
  *
- *	same_file	something with the same file
  *	others		something with other files of that filesystem, or with all of it
  *	dma		nothing else: the request that pins page 1 has not yet faulted in the
  *			rest of its buffer, page 2
+ *	same_file	something with the same file, and what needs a lock of whoever uses it
  *
  * What must go on has to be done before the pin goes. The rest may wait, and what does is
  * recorded: the operation keeps its inode locked, so whoever needs that lock is
@@ -150,6 +150,7 @@ static const struct action on_same_file[] = {
 	{ "write", false, do_write },
 	{ "fiemap", false, do_fiemap },
 	{ "delete", false, do_unlink },
+	{ "freeze", false, do_freeze },
 };
 
 static const struct action on_others[] = {
@@ -162,7 +163,6 @@ static const struct action on_others[] = {
 	{ "fsync", true, do_fsync },
 	{ "syncfs", true, do_syncfs },
 	{ "sync", true, do_sync },
-	{ "freeze", false, do_freeze },
 };
 
 /* Somebody else, as a waiter: what he does may never end. */
@@ -222,33 +222,6 @@ static void act_meanwhile(struct __test_metadata *_metadata, struct trial *trial
 	}
 }
 
-FIXTURE(same_file) {
-	struct trial trial;
-	struct actor actor;
-};
-
-FIXTURE_VARIANT(same_file) {
-	const char *fs, *op;
-	const struct action *action;
-};
-
-FIXTURE_SETUP(same_file)
-{
-	REQUIRE(return, setup(&self->trial, variant->fs, variant->op, "vmsplice"));
-	REQUIRE(return, actor_fork(&self->actor, variant->action, &self->trial.file));
-}
-
-FIXTURE_TEARDOWN(same_file)
-{
-	trial_teardown(_metadata, &self->trial);
-	waiter_end(&self->actor.waiter);
-}
-
-TEST_F(same_file, meanwhile)
-{
-	act_meanwhile(_metadata, &self->trial, &self->actor, "the file");
-}
-
 FIXTURE(others) {
 	struct trial trial;
 	struct dax_file other;
@@ -277,8 +250,6 @@ FIXTURE_TEARDOWN(others)
 
 	trial_teardown(_metadata, &self->trial);
 	gone = waiter_end(&self->actor.waiter);
-	/* Killed in between, it has left the filesystem frozen. */
-	ioctl(self->other.fd, FITHAW, 0);
 	dax_file_close(&self->other, !gone);
 }
 
@@ -368,6 +339,39 @@ TEST_F(dma, faults_during_wait)
 	}
 	trial->note = NULL;
 	ASSERT_COMPLETES(trial);
+}
+
+/*
+ * Last, because on a kernel that never ends the wait, "delete" keeps the directory locked
+ * for good, and "freeze" the filesystem: nobody can create a file any more.
+ */
+FIXTURE(same_file) {
+	struct trial trial;
+	struct actor actor;
+};
+
+FIXTURE_VARIANT(same_file) {
+	const char *fs, *op;
+	const struct action *action;
+};
+
+FIXTURE_SETUP(same_file)
+{
+	REQUIRE(return, setup(&self->trial, variant->fs, variant->op, "vmsplice"));
+	REQUIRE(return, actor_fork(&self->actor, variant->action, &self->trial.file));
+}
+
+FIXTURE_TEARDOWN(same_file)
+{
+	waiter_end(&self->actor.waiter);
+	/* Killed in between, it has left the filesystem frozen. */
+	ioctl(self->trial.file.fd, FITHAW, 0);
+	trial_teardown(_metadata, &self->trial);
+}
+
+TEST_F(same_file, meanwhile)
+{
+	act_meanwhile(_metadata, &self->trial, &self->actor, "the file");
 }
 
 static void add_actions(const char *fs)
