@@ -16,6 +16,7 @@
 #include "kselftest.h"
 #include "machine.h"
 #include "pmem.h"
+#include "pmem_guest.h"
 #include "why.h"
 
 #define MIB		(1024 * 1024ULL)

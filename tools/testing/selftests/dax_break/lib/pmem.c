@@ -13,51 +13,6 @@
 #include "pmem.h"
 #include "why.h"
 
-/* The kernel only takes labels while the region and its DIMMs are disabled. */
-static int label_region(struct ndctl_region *region)
-{
-	struct ndctl_dimm *dimm;
-	int rc = ndctl_region_disable_invalidate(region);
-
-	if (rc)
-		return why_set(-rc, "cannot disable %s", ndctl_region_get_devname(region));
-	ndctl_dimm_foreach_in_region(region, dimm) {
-		struct ndctl_cmd *index = ndctl_dimm_read_label_index(dimm);
-
-		if (!index || ndctl_dimm_init_labels(dimm, NDCTL_NS_VERSION_1_2) < 0)
-			rc = why_set(EOPNOTSUPP, "%s takes no namespace labels",
-				     ndctl_dimm_get_devname(dimm));
-		if (index)
-			ndctl_cmd_unref(index);
-		/* It reads its labels when it is enabled. */
-		ndctl_dimm_disable(dimm);
-		ndctl_dimm_enable(dimm);
-	}
-	if (ndctl_region_enable(region) < 0 && !rc)
-		rc = why_set(EIO, "cannot enable %s", ndctl_region_get_devname(region));
-	return rc;
-}
-
-int pmem_init_labels(void)
-{
-	struct ndctl_ctx *ctx;
-	struct ndctl_bus *bus;
-	int rc = 0;
-
-	if (ndctl_new(&ctx))
-		return why_set(ENOMEM, "cannot set up libndctl");
-	ndctl_bus_foreach(ctx, bus) {
-		struct ndctl_region *region;
-
-		ndctl_bus_wait_probe(bus);
-		ndctl_region_foreach(bus, region)
-			if (ndctl_region_get_nstype(region) == ND_DEVICE_NAMESPACE_IO)
-				rc = label_region(region) ?: rc;
-	}
-	ndctl_unref(ctx);
-	return rc;
-}
-
 /*
  * A region without labels has one namespace that is the whole region, whatever
  * is in it: never free space, even while it is inactive.
@@ -173,44 +128,6 @@ static int carve(struct ndctl_ctx *ctx, __u64 size, uuid_t uuid, char *device, s
 	if (ndctl_namespace_get_first_badblock(ndns))
 		return why_set(EOPNOTSUPP, "the unallocated capacity has known bad blocks");
 	return 0;
-}
-
-/* The block device of all of a region, if that has no labels and nobody uses it. */
-static bool is_whole(struct ndctl_region *region, char *device, size_t len)
-{
-	struct ndctl_namespace *ndns = ndctl_namespace_get_first(region);
-	int fd;
-
-	if (ndctl_region_get_nstype(region) != ND_DEVICE_NAMESPACE_IO ||
-	    ndctl_region_get_ro(region) || !ndns || !ndctl_namespace_is_enabled(ndns))
-		return false;
-	snprintf(device, len, "/dev/%s", ndctl_namespace_get_block_device(ndns));
-	fd = open(device, O_RDWR | O_EXCL | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
-int pmem_whole(char *device, size_t len)
-{
-	struct ndctl_ctx *ctx;
-	struct ndctl_bus *bus;
-	int rc = open_context(&ctx);
-
-	if (rc)
-		return rc;
-	ndctl_bus_foreach(ctx, bus) {
-		struct ndctl_region *region;
-
-		ndctl_bus_wait_probe(bus);
-		ndctl_region_foreach(bus, region)
-			if (is_whole(region, device, len))
-				goto found;
-	}
-	rc = why_set(EOPNOTSUPP, "no persistent memory region without labels that nobody uses");
-found:
-	ndctl_unref(ctx);
-	return rc;
 }
 
 int pmem_carve(__u64 size, const char *uuid_text, char *device, size_t len)

@@ -15,19 +15,6 @@
 #include <linux/types.h>
 
 /*
- * Makes the capacity of regions without labels allocatable, by writing empty
- * label areas. Whatever such a region held is lost: only for throw-away guests,
- * whose NVDIMMs start like that. -EOPNOTSUPP: a DIMM takes no labels.
- */
-int pmem_init_labels(void);
-
-/*
- * A region without labels (memmap=, virtio-pmem) that nobody uses now, as one block device,
- * whatever it holds: only for throw-away guests. -EOPNOTSUPP: there is none.
- */
-int pmem_whole(char *device, size_t len);
-
-/*
  * 0 if there is something that pmem_carve() could take @size bytes from. Changes nothing.
  * -EOPNOTSUPP: no region with that much free capacity.
  */

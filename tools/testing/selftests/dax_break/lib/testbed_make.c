@@ -20,6 +20,7 @@
 #include "filesystem.h"
 #include "ledger.h"
 #include "pmem.h"
+#include "pmem_guest.h"
 #include "reclaim.h"
 #include "signature.h"
 #include "testbed_make.h"

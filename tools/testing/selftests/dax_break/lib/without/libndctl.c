@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "pmem.h"
+#include "pmem_guest.h"
 #include "why.h"
 
 static int left_out(void)
