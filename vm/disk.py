@@ -31,7 +31,7 @@ def make(path: Path) -> Path:
 
 
 def devices(path: Path) -> list[str]:
-    """QEMU's words for both."""
+    """QEMU's words for both, on the machine's own bus, whatever else it has (backend.py)."""
     return [word for name, limits in (("fast", ""), ("slow", f",throttling.iops-total={SLOW_IOPS}"))
             for word in ("-drive", f"if=none,id={name},format=raw,readonly=on,file={path}{limits}",
-                         "-device", f"virtio-blk-pci,drive={name}")]
+                         "-device", f"virtio-blk-pci,drive={name},bus=pcie.0")]
