@@ -22,7 +22,7 @@ class Backends(unittest.TestCase):
     def test_what_qemu_is_told(self):
         self.assertRegex(self.words("nvdimm"),
                          r"-machine q35,nvdimm=on .*mem-path=/d/nvdimm0.img,size=2050M,.*"
-                         r"-device nvdimm,memdev=nvdimm0,label-size=2M")
+                         r"-device nvdimm,memdev=nvdimm0,id=nv0,label-size=2M")
         self.assertEqual(self.words("virtio-pmem").count("-device virtio-pmem-pci,memdev=virtio"),
                          backend.REGIONS)
         self.assertRegex(self.words("cxl"), "-cpu max,hypervisor=off -machine q35,cxl=on .*"

@@ -33,9 +33,10 @@ def memory(name: str, directory: Path, mib: int) -> list[str]:
 
 
 def nvdimm(number: int, directory: Path, mib: int, label_mib: int = 0) -> list[str]:
+    """QEMU tells ACPI of those without an id in another order than they are given in."""
     labels = f",label-size={label_mib}M" if label_mib else ""
     return [*memory(f"nvdimm{number}", directory, mib + label_mib),
-            "-device", f"nvdimm,memdev=nvdimm{number}{labels}"]
+            "-device", f"nvdimm,memdev=nvdimm{number},id=nv{number}{labels}"]
 
 
 def virtio_pmem(directory: Path) -> list[str]:

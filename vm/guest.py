@@ -76,7 +76,7 @@ class Machine:
                 "-accel", ACCELERATORS[self.accel],
                 "-cpu", cpu + backend.cpu,
                 "-machine", "q35" + backend.machine,
-                "-m", f"{memory}M,slots=4,maxmem={memory + 4096}M",
+                "-m", f"{memory}M,slots=4,maxmem={memory + 8192}M",
                 "-kernel", str(self.kernel), "-initrd", str(self.image),
                 "-append", COMMAND_LINE + backend.command_line +
                 (" oops=panic" if self.may_crash else "") + (CONSENT if self.consent else ""),
