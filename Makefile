@@ -34,9 +34,16 @@ python = PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache python3
 
 all: programs
 
-programs: $(SELFTESTS)/lib.mk $(BUILD)/init
+programs: $(SELFTESTS)/lib.mk $(BUILD)/init $(BUILD)/virtiofs-server
 	@mkdir -p $(BUILD)/selftests
 	@+$(kselftest) all
+
+# What a guest's virtiofs is served by.
+VIRTIOFS := $(wildcard vm/virtiofs/*.c)
+
+$(BUILD)/virtiofs-server: $(VIRTIOFS) $(wildcard vm/virtiofs/*.h)
+	@mkdir -p $(BUILD)
+	$(CC) -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -o $@ $(VIRTIOFS)
 
 # Not part of the suite. Oracles: they show that what it asserts can come out otherwise.
 # Hardware: what it leaves alone, and leaves behind, on a machine with data on it.
@@ -50,6 +57,9 @@ hardware: programs
 	@+$(MAKE) --no-print-directory $(HARDWARE)
 
 $(HARDWARE): check/hardware/machine.c
+
+# Not main(), nor the way to QEMU: the test is in place of both.
+$(BUILD)/virtiofs/server_test: $(filter-out %/main.c %/vhost_user.c,$(VIRTIOFS))
 
 $(BUILD)/%_test: check/%_test.c $(BUILD)/selftests/lib/dax_break.a
 	@mkdir -p $(@D)
@@ -99,7 +109,7 @@ race:
 	$(python) -m vm.race $(KERNEL) $(RACE)
 
 clean:
-	rm -rf $(BUILD)/selftests $(BUILD)/init
+	rm -rf $(BUILD)/selftests $(BUILD)/init $(BUILD)/virtiofs-server
 
 distclean:
 	rm -rf $(BUILD)
