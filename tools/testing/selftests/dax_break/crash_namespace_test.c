@@ -137,7 +137,8 @@ int main(int argc, char **argv)
 	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
 		const FIXTURE_VARIANT(crash_namespace) data = { fs->name };
 
-		VARIANT_ADD(crash_namespace, data, "%s", fs->name);
+		if (filesystem_on_pmem(fs))
+			VARIANT_ADD(crash_namespace, data, "%s", fs->name);
 	}
 	return dax_break_main(argc, argv);
 }

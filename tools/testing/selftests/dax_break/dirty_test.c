@@ -272,7 +272,7 @@ static void add_variants(const struct filesystem *fs, const struct op *op)
 {
 	const struct fs_op on = { fs->name, op->name };
 
-	if (!op_is_for(op, fs->name) || (op->flags & OP_RARE) ||
+	if (!filesystem_on_pmem(fs) || !op_is_for(op, fs->name) || (op->flags & OP_RARE) ||
 	    (op->reach == OP_WHOLE && (op->flags & OP_FREES)))
 		return;
 	VARIANT_ADD(dirty, on, "%s_%s", on.fs, on.op);
@@ -294,6 +294,8 @@ int main(int argc, char **argv)
 		const FIXTURE_VARIANT(dirty_still) fsynced = { fs->name, by_fsync };
 		const FIXTURE_VARIANT(dirty_still) msynced = { fs->name, by_msync };
 
+		if (!filesystem_on_pmem(fs))
+			continue;
 		VARIANT_ADD(dirty_still, fsynced, "%s_fsync", fs->name);
 		VARIANT_ADD(dirty_still, msynced, "%s_msync", fs->name);
 	}

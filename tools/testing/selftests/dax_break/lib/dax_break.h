@@ -159,7 +159,8 @@ struct fs_op {
 /*
  * A variant for each operation that has all of the @_with flags and none of the
  * @_without, on each filesystem. FIXTURE_VARIANT(_fixture) is to be a struct fs_op.
- * Rare operations have to be asked for.
+ * Rare operations have to be asked for. What becomes of free blocks can only be seen where
+ * they are on persistent memory.
  */
 #define VARIANTS_OF_OPS(_fixture, _with, _without) \
 	dax_break_variants_of_ops(&_##_fixture##_fixture_object, _with, _without)
@@ -169,7 +170,9 @@ static inline void dax_break_variants_of_ops(struct __fixture_metadata *fixture,
 {
 	if (!(with & OP_RARE))
 		without |= OP_RARE;
-	for (const struct filesystem *fs = filesystems; fs->name; fs++)
+	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
+		if ((with & OP_FREES) && !filesystem_on_pmem(fs))
+			continue;
 		for (const struct op *op = ops; op->name; op++) {
 			const struct fs_op data = { fs->name, op->name };
 
@@ -178,6 +181,7 @@ static inline void dax_break_variants_of_ops(struct __fixture_metadata *fixture,
 				dax_break_variant_add(fixture, &data, sizeof(data), "%s_%s",
 						      fs->name, op->name);
 		}
+	}
 }
 
 /* -l: the names of all tests, one a line, as the harness' -r option takes them. */

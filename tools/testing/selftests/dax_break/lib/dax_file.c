@@ -131,7 +131,7 @@ static int allocate_pmds(struct dax_file *file, unsigned int pages)
 			return -1;
 		while (page < pages && is_pmd(file, page, pmd))
 			page += pmd;
-		if (page == pages)
+		if (page == pages || !dax_file_physical(file, 0))
 			break;
 		if (i + 1 < ALIGN_TRIES && (ftruncate(file->fd, 0) || syncfs(file->fd)))
 			return -1;

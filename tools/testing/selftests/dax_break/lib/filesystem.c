@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "filesystem.h"
+#include "virtiofs.h"
 #include "why.h"
 #include "xfs_super.h"
 
@@ -39,6 +40,14 @@ const struct filesystem filesystems[] = {
 		.fsck = { "xfs_repair", "-n", NULL },
 		.tune = xfs_allow_exchange,
 	},
+	{
+		.name = "virtiofs",
+		.config = "CONFIG_VIRTIO_FS",
+		.tag = VIRTIOFS_ENV,
+		.format = virtiofs_format,
+		.check = virtiofs_check,
+		.fsync_locks = true,
+	},
 	{ .name = NULL },
 };
 
@@ -48,6 +57,11 @@ const struct filesystem *filesystem_find(const char *name)
 		if (!strcmp(fs->name, name))
 			return fs;
 	return NULL;
+}
+
+bool filesystem_on_pmem(const struct filesystem *fs)
+{
+	return fs->namespace_size;
 }
 
 static int keep_no_reserve(const char *pattern, const char *device)
@@ -107,6 +121,8 @@ int filesystem_check(const struct filesystem *fs, const char *device)
 	char said[4096];
 	int rc = fs->tune ? fs->tune(device, false) : 0;
 
+	if (fs->check)
+		return fs->check(device);
 	rc = rc ?: tool_run(fs->fsck, device, fs->package, said, sizeof(said));
 	if (rc > 0)
 		return why_set(EIO, "%s finds %s damaged (exit status %d): %s", fs->fsck[0], device,

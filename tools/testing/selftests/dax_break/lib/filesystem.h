@@ -12,7 +12,15 @@
 
 struct filesystem {
 	const char *name;		/* as mount(2) wants it */
-	__u64 namespace_size;	/* bytes to carve for it */
+	/* Bytes to carve for it. 0: it is not on persistent memory of this machine. */
+	__u64 namespace_size;
+	/*
+	 * Then, the variable of the environment that says what to mount, how to empty it,
+	 * and to check it when it is not mounted, as the functions below have it.
+	 */
+	const char *tag;
+	int (*format)(const char *tag);
+	int (*check)(const char *tag);
 	const char *config;		/* the kernel option that it needs */
 	const char *package;		/* what holds its mkfs and fsck */
 	/* mkfs command; "%P" in a word is the page size (the DAX block size) */
@@ -25,6 +33,8 @@ struct filesystem {
 	 * NULL: nothing.
 	 */
 	int (*tune)(const char *device, bool on);
+	/* fsync(2) takes the lock that an operation keeps while it waits. */
+	bool fsync_locks;
 	/*
 	 * Of a mounted one, the file that says how much it keeps for itself, to which 0
 	 * is written, so that tests can fill it; "%D" is the device's name. NULL: none.
@@ -35,11 +45,18 @@ struct filesystem {
 /* The table; ends with a NULL name. */
 extern const struct filesystem filesystems[];
 
+/*
+ * Has it blocks on persistent memory: such that FIEMAP tells of, that a namespace can take
+ * away, and that the kernel writes back?
+ */
+bool filesystem_on_pmem(const struct filesystem *fs);
+
 /* NULL for an unknown @name. */
 const struct filesystem *filesystem_find(const char *name);
 
 /*
- * Makes the filesystem on @device, or in a file of its size. Destroys what is there.
+ * Makes the filesystem on @device, in a file of its size, or what goes by that tag.
+ * Destroys what is there.
  * -EOPNOTSUPP: mkfs is missing.
  */
 int filesystem_format(const struct filesystem *fs, const char *device);
@@ -64,6 +81,7 @@ int filesystem_want_dax(const char *dir);
  * the device has none. STATX_ATTR_DAX must be set on a fresh file;
  * *@granularity is then how stores reach persistence, in words (persistence.h).
  */
-int filesystem_prove_dax(const char *dir, const char **granularity);
+int filesystem_prove_dax(const struct filesystem *fs, const char *dir,
+			 const char **granularity);
 
 #endif

@@ -15,8 +15,11 @@
 int filesystem_format(const struct filesystem *fs, const char *device)
 {
 	char said[256];
-	int rc = tool_run(fs->mkfs, device, fs->package, said, sizeof(said));
+	int rc;
 
+	if (fs->format)
+		return fs->format(device);
+	rc = tool_run(fs->mkfs, device, fs->package, said, sizeof(said));
 	/* What it says first is what matters; usage and hints come after. */
 	if (rc > 0)
 		return why_set(EIO, "%s failed on %s: %.*s", fs->mkfs[0], device,
@@ -34,7 +37,8 @@ int filesystem_want_dax(const char *dir)
 	return rc ? why_set(-rc, "cannot set FS_XFLAG_DAX on %s: %s", dir, strerror(-rc)) : 0;
 }
 
-int filesystem_prove_dax(const char *dir, const char **granularity)
+int filesystem_prove_dax(const struct filesystem *fs, const char *dir,
+			 const char **granularity)
 {
 	size_t page_size = sysconf(_SC_PAGESIZE);
 	void *zeroes = calloc(1, page_size);
@@ -53,9 +57,12 @@ int filesystem_prove_dax(const char *dir, const char **granularity)
 	    statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx))
 		rc = why_set(EIO, "cannot write %s: %s", path, strerror(errno));
 	else if (!(stx.stx_attributes & STATX_ATTR_DAX))
-		rc = why_set(EOPNOTSUPP, "files in %s are not DAX: CONFIG_FS_DAX is needed", dir);
-	else
+		rc = why_set(EOPNOTSUPP, "files in %s are not DAX: %s is needed", dir,
+			     filesystem_on_pmem(fs) ? "CONFIG_FS_DAX" : "CONFIG_FUSE_DAX");
+	else if (filesystem_on_pmem(fs))
 		rc = persistence_of(fd, granularity);
+	else
+		rc = 0;
 	free(zeroes);
 	close(fd);
 	unlink(path);

@@ -167,8 +167,8 @@ static int compare_page(const struct image *image, size_t i, const __u64 *words,
 	return 0;
 }
 
-/* Holes need not be read: SEEK_HOLE tells that they are. */
-static int compare_data(const struct image *image, int fd, const char *name)
+/* Where that is @told, holes need not be read: SEEK_HOLE tells that they are. */
+static int compare_data(const struct image *image, int fd, const char *name, bool told)
 {
 	size_t pages = page_behind(image, image->size), page_size = image->page_size;
 	char *buf = malloc(CHUNK_PAGES * page_size);
@@ -178,7 +178,7 @@ static int compare_data(const struct image *image, int fd, const char *name)
 		ssize_t n;
 
 		for (count = 0; count < CHUNK_PAGES && i + count < pages &&
-		     image->pages[i + count].backing != IMAGE_HOLE; count++)
+		     (!told || image->pages[i + count].backing != IMAGE_HOLE); count++)
 			;
 		if (!count) {
 			count = 1;
@@ -273,14 +273,25 @@ static int compare_extents(const struct image *image, int fd, const char *name)
 	return rc ?: compare_pages(image, fd, name, &page, image->size, IMAGE_HOLE);
 }
 
+/* FUSE does not: where blocks are is its server's business. */
+static bool tells_extents(int fd)
+{
+	struct fiemap ask = { .fm_length = FIEMAP_MAX_OFFSET };
+
+	return !ioctl(fd, FS_IOC_FIEMAP, &ask) || errno != EOPNOTSUPP;
+}
+
 int image_compare(const struct image *image, int fd, const char *name)
 {
 	struct stat st;
+	bool told;
 
 	if (fstat(fd, &st))
 		return why_set(errno, "cannot stat %s: %s", name, strerror(errno));
 	if (st.st_size != image->size)
 		return why_set(EIO, "%s has %lld bytes, not %lld", name, (long long)st.st_size,
 			       (long long)image->size);
-	return compare_data(image, fd, name) ?: compare_extents(image, fd, name);
+	told = tells_extents(fd);
+	return compare_data(image, fd, name, told) ?:
+	       (told ? compare_extents(image, fd, name) : 0);
 }

@@ -49,6 +49,8 @@ static bool wanted(const struct filesystem *fs)
 	const char *list = getenv("DAX_BREAK_FS");
 	size_t len = strlen(fs->name);
 
+	if (fs->tag && !getenv(fs->tag))
+		return false;
 	if (!list)
 		return true;
 	for (const char *hit = list; (hit = strstr(hit, fs->name)); hit += len)
@@ -113,6 +115,14 @@ static int make_guest_bed(struct bed *bed)
 	       filesystem_mount(bed->fs, bed->device, bed->mount);
 }
 
+/* What somebody serves. */
+static int tagged_bed(struct bed *bed)
+{
+	snprintf(bed->device, sizeof(bed->device), "%s", getenv(bed->fs->tag));
+	return filesystem_format(bed->fs, bed->device) ?:
+	       filesystem_mount(bed->fs, bed->device, bed->mount);
+}
+
 /* On the @i-th namespace that was named. */
 static int claim_bed(struct bed *bed, unsigned int i)
 {
@@ -153,7 +163,7 @@ static int make_plain(const char *dir)
 
 static int fill_bed(const struct bed *bed)
 {
-	const char *granularity;
+	const char *granularity = "the server's";
 	char dax[224], plain[224];
 	int rc;
 
@@ -162,7 +172,7 @@ static int fill_bed(const struct bed *bed)
 	rc = make_dir(dax) ?:
 	     make_plain(plain) ?:
 	     filesystem_want_dax(dax) ?:
-	     filesystem_prove_dax(dax, &granularity);
+	     filesystem_prove_dax(bed->fs, dax, &granularity);
 	if (rc)
 		return rc;
 	printf("# %s in %s (%s): files are DAX, store granularity: %s\n", bed->fs->name,
@@ -193,7 +203,8 @@ static int make_bed(const struct filesystem *fs)
 	if (consent.level == CONSENT_DIRECTORY) {
 		rc = borrow_bed(bed);
 	} else {
-		rc = make_dir(bed->mount) ?: take_memory(bed, i);
+		rc = make_dir(bed->mount) ?:
+		     (fs->tag ? tagged_bed(bed) : take_memory(bed, i));
 		bed->mounted = !rc;
 	}
 	return rc ?: fill_bed(bed);
