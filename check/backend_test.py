@@ -28,6 +28,9 @@ class Backends(unittest.TestCase):
         self.assertRegex(self.words("cxl"), "-cpu max,hypervisor=off -machine q35,cxl=on .*"
                                             "-device cxl-type3,.*lsa=labels")
         self.assertIn("-cpu host,hypervisor=off", self.words("cxl", "kvm"))
+        self.assertRegex(self.words("virtiofs"),
+                         "-device vhost-user-test-device-pci,chardev=server,virtio-id=26,.*"
+                         "-object memory-backend-memfd,id=ram,share=on,size=1024M")
 
     def test_memmap_takes_ram_that_is_there_and_not_needed(self):
         """Apart, so that each is a region, and within what the guest has more of it."""

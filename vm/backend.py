@@ -78,6 +78,17 @@ def cxl_region() -> tuple[str, ...]:
             "await /sys/bus/nd/devices/region0")
 
 
+# The DAX window of virtiofs: room for all that a test maps, or for less. MiB.
+WINDOW_MIB, SMALL_WINDOW_MIB = 64, 8
+TAG = "dax_break"
+
+
+def virtiofs(_: Path) -> list[str]:
+    """The device that has a DAX window, which QEMU's own vhost-user-fs has not."""
+    return ["-device", "vhost-user-test-device-pci,chardev=server,virtio-id=26,num_vqs=2,"
+                       "vq_size=128,config_size=40"]
+
+
 @dataclass(frozen=True)
 class Backend:
     """A kind of memory, and what a guest needs to have it."""
@@ -92,6 +103,7 @@ class Backend:
     options: tuple[str, ...] = ()           # of the kernel, beside those of config
     qemu: str = ""              # the oldest QEMU that has it; empty: any has
     filesystems: tuple[str, ...] = ("ext4", "xfs")
+    served: bool = False        # by vm/virtiofs, which shares the guest's RAM
 
 
 BACKENDS = {
@@ -112,7 +124,18 @@ BACKENDS = {
         orders=cxl_region(), qemu="11.1",
         options=("CONFIG_CXL_ACPI", "CONFIG_CXL_PCI", "CONFIG_CXL_MEM", "CONFIG_CXL_PMEM",
                  "CONFIG_CXL_REGION")),
+    # On no memory of its own, but on a device and a server.
+    "virtiofs": Backend(
+        virtiofs, orders=(f"env DAX_BREAK_VIRTIOFS={TAG}",), qemu="11.1",
+        options=("CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_FS", "CONFIG_FUSE_DAX"),
+        filesystems=("virtiofs",), served=True),
 }
+
+
+def usual(fs: str) -> str:
+    """What filesystem @fs is on if nobody says otherwise."""
+    return next((name for name, backend in BACKENDS.items() if fs in backend.filesystems),
+                DEFAULT)
 
 
 def parse(text: str) -> list[str]:

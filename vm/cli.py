@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from . import accel, disk, guest, host, initramfs, kbuild, kconfig, kernel, options, qemu, suite
-from .backend import BACKENDS, DEFAULT
+from .backend import BACKENDS, DEFAULT, SMALL_WINDOW_MIB, TAG, WINDOW_MIB
 from .boots import Boot, Turns, plan
 from .errors import RunError
 from .guest import End
@@ -153,6 +153,8 @@ class Machines:
     def make(self, name: str, plan: list[str], backend: str = DEFAULT,
              may_crash: bool = False) -> guest.Machine:
         """A machine ready to boot, with a @backend without obstacles, whose init follows @plan."""
+        if obstacle := self.obstacle(backend):
+            raise RunError(obstacle)
         memory = BACKENDS[backend]
         directory = self.directory / name
         directory.mkdir()
@@ -161,13 +163,17 @@ class Machines:
         initramfs.write(image, BUILD / "init", self.kernel.modules,
                         [*programs, BUILD / "selftests/with_pmem"],
                         [*([] if self.kernel.config else ["check"]), *memory.orders, *plan])
+        # The tests that need a guest each are those that need a small window, too.
+        window = SMALL_WINDOW_MIB if may_crash else WINDOW_MIB
         return guest.Machine(self.kernel.image, image, directory, self.accel, self.opts.memory,
                              memory, disk.make(BUILD / "disk.img"), may_crash,
-                             qemu=self.qemu.get(memory.qemu, [qemu.PROGRAM]))
+                             qemu=self.qemu.get(memory.qemu, [qemu.PROGRAM]),
+                             server=[str(BUILD / "virtiofs-server"), TAG, str(window)],
+                             server_log=LAST_RUN / f"server.{name}.log")
 
-    def room(self, guests: int) -> int:
-        """How many of so many guests, of any backend of this run, fit at once."""
-        kinds = [BACKENDS[name] for name in self.opts.backend]
+    def room(self, guests: int, backends: Iterable[str] = (DEFAULT,)) -> int:
+        """How many of so many guests, of any of @backends, fit at once."""
+        kinds = [BACKENDS[name] for name in backends]
         return guest.check_resources(self.opts.memory + max(kind.memory_mib for kind in kinds),
                                      max(kind.disk_mib for kind in kinds), self.directory, guests)
 
@@ -211,7 +217,7 @@ def run_guests(opts, the_suite: Suite, machines: Machines, results: Results,
         feeds.append(Feed(results, turns.writer(index), boot.tests, number, prefix))
         number += len(boot.programs)
 
-    obstacles = {name: machines.obstacle(name) for name in opts.backend}
+    obstacles = {name: machines.obstacle(name) for name in {b.backend for b in boots}}
 
     def one(index: int) -> tuple[End, str]:
         boot, feed = boots[index], feeds[index]
@@ -230,7 +236,7 @@ def run_guests(opts, the_suite: Suite, machines: Machines, results: Results,
         return end, console
 
     ends = {}
-    workers = machines.room(len(boots))
+    workers = machines.room(len(boots), obstacles)
     for group in ([i for i, b in enumerate(boots) if not b.alone],
                   [i for i, b in enumerate(boots) if b.alone]):
         with concurrent.futures.ThreadPoolExecutor(workers) as pool:
@@ -247,11 +253,10 @@ def run_guests(opts, the_suite: Suite, machines: Machines, results: Results,
 
 def shell(opts, machines: Machines, chosen: list[Test]) -> int:
     """A guest in which somebody looks around. Returns QEMU's exit status."""
-    backend, = opts.backend
-    if obstacle := machines.obstacle(backend):
-        raise RunError(obstacle)
-    machines.room(1)
-    return guest.shell(machines.make("shell", [*environment(None, chosen), SHELL], backend))
+    backend = chosen[0].backend
+    machines.room(1, [backend])
+    there = [t for t in chosen if t.backend == backend]
+    return guest.shell(machines.make("shell", [*environment(None, there), SHELL], backend))
 
 
 def verdict(ends: dict[str, tuple[End, str]], results: Results) -> int:
@@ -278,8 +283,9 @@ def run(opts, the_suite: Suite | None = None) -> tuple[int, Report | None]:
     install_packages(not opts.no_install, *(["kbuild"] if kbuild.is_built(opts.kernel) else []))
     LAST_RUN.mkdir(parents=True, exist_ok=True)
     if not opts.list:
-        for old in LAST_RUN.glob("console.*"):
-            old.unlink()
+        for pattern in ("console.*", "server.*"):
+            for old in LAST_RUN.glob(pattern):
+                old.unlink()
         print(f"# building the suite ({LAST_RUN}/build.log)", flush=True)
     suite.build(BUILD, LAST_RUN / "build.log")
     the_suite = the_suite or suite.load(BUILD / "selftests")
@@ -291,7 +297,8 @@ def run(opts, the_suite: Suite | None = None) -> tuple[int, Report | None]:
 
     with run_directory(opts.keep) as directory, ktap_sink(opts.ktap) as emit:
         if opts.shell:
-            return shell(opts, Machines(opts, choose_kernel(opts), the_suite, directory), chosen), None
+            machines = Machines(opts, choose_kernel(opts), the_suite, directory)
+            return shell(opts, machines, chosen), None
         results = Results(chosen)
         machines = None if opts.host else Machines(opts, choose_kernel(opts), the_suite, directory)
         booted = time.monotonic()

@@ -129,6 +129,9 @@ class Reference:
             if found or (boot.alone and feed.all_told()):
                 running.kill()
 
+        if obstacle := machines.obstacle(boot.backend):
+            feed.skip(boot.programs, obstacle)
+            return False
         machine = machines.make(boot.name, cli.orders(boot, self.suite), boot.backend, boot.alone)
         with (STATE / f"console.{boot.name}.log").open("wb") as log:
             running = guest.Guest(machine, on_message, log.write)

@@ -5,6 +5,7 @@ QEMU is connected by socket pairs only, so nothing of it is left in a file
 system, and it dies with the runner, whatever kills that.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -14,7 +15,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -65,6 +66,9 @@ class Machine:
     may_crash: bool = False     # then it ends at the first oops, and is not asked for more
     consent: bool = True        # to use all of its persistent memory
     qemu: Sequence[str] = (qemu.PROGRAM,)       # or what qemu.at_least() returned
+    # Of a backend that is served: the command that does it, and where that says what.
+    server: Sequence[str] = ()
+    server_log: Path = Path(os.devnull)
 
     def command(self) -> list[str]:
         backend = self.backend
@@ -80,7 +84,33 @@ class Machine:
                 "-kernel", str(self.kernel), "-initrd", str(self.image),
                 "-append", COMMAND_LINE + backend.command_line +
                 (" oops=panic" if self.may_crash else "") + (CONSENT if self.consent else ""),
-                *backend.devices(self.directory), *(disk.devices(self.disks) if self.disks else [])]
+                *backend.devices(self.directory), *(disk.devices(self.disks) if self.disks else []),
+                *(["-object", f"memory-backend-memfd,id=ram,share=on,size={memory}M",
+                   "-machine", "memory-backend=ram"] if backend.served else [])]
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[list[socket.socket]]:
+        """The server, if there is one; QEMU's end of the socket between them.
+
+        It ends when QEMU does, or never began.
+        """
+        if not self.backend.served:
+            yield []
+            return
+        ours, theirs = socket.socketpair()
+        with theirs, self.server_log.open("wb") as log:
+            with ours:
+                server = subprocess.Popen(self.server, stdin=ours, stdout=subprocess.DEVNULL,
+                                          stderr=log, preexec_fn=die_with_parent)
+            try:
+                yield [theirs]
+            finally:
+                theirs.close()
+                try:
+                    server.wait(LAST_WORDS_SECONDS)
+                except subprocess.TimeoutExpired:
+                    server.kill()
+                    server.wait()
 
 
 def die_with_parent() -> None:
@@ -110,10 +140,15 @@ class Guest:
 
     def run(self, seconds: float) -> End:
         """Boots and follows the guest to its end, at most @seconds. QEMU is gone then."""
+        with self.machine.serving() as served:
+            return self._run(seconds, served)
+
+    def _run(self, seconds: float, served: list[socket.socket]) -> End:
         ours, theirs = zip(*(socket.socketpair() for _ in range(3)))
         console, channel, monitor = ours
+        theirs += tuple(served)
         words = self.machine.command()
-        for name, end in zip(("console", "channel", "monitor"), theirs):
+        for name, end in zip(("console", "channel", "monitor", "server"), theirs):
             words += ["-chardev", f"socket,id={name},fd={end.fileno()}"]
         words += ["-serial", "chardev:console", "-serial", "chardev:channel",
                   "-mon", "chardev=monitor,mode=control"]
@@ -262,7 +297,11 @@ def last_words(end: End, console: str) -> str:
 
 def shell(machine: Machine) -> int:
     """The guest with its console on this terminal. Returns QEMU's exit status."""
-    words = machine.command() + ["-chardev", "stdio,id=console,signal=off",
-                                 "-serial", "chardev:console", "-serial", "null"]
-    print("# leave the shell to end the guest", flush=True)
-    return subprocess.run(words, preexec_fn=die_with_parent, check=False).returncode
+    with machine.serving() as served:
+        words = machine.command() + ["-chardev", "stdio,id=console,signal=off",
+                                     "-serial", "chardev:console", "-serial", "null"]
+        for end in served:
+            words += ["-chardev", f"socket,id=server,fd={end.fileno()}"]
+        print("# leave the shell to end the guest", flush=True)
+        return subprocess.run(words, preexec_fn=die_with_parent, check=False,
+                              pass_fds=[end.fileno() for end in served]).returncode

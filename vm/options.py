@@ -41,9 +41,10 @@ OPTIONS
     --debug-kernel    --kernel built, with lockdep, KASAN and the like; slow
     --defect NAME     --kernel built, broken by defects/NAME.cocci
     --fix NAME        --kernel built, mended by fixes/NAME.cocci
-    --backend LIST    what the filesystems are on, all for all of them: nvdimm (the default),
-                      memmap, virtio-pmem, cxl; each takes guests of its own
-    --fs LIST         only these filesystems, e.g. ext4,xfs
+    --backend LIST    what the filesystems are on, all for all of them: ext4 and XFS on
+                      nvdimm (the default), memmap, virtio-pmem, cxl; virtiofs on
+                      virtiofs (by default, too); each takes guests of its own
+    --fs LIST         only these filesystems: ext4, xfs, virtiofs
     --list            print the names of the selected tests, run nothing
     --ktap FILE       write the KTAP there, too
     --destructive     with --host: run tests, too, that may crash the machine; a
@@ -66,7 +67,8 @@ ENVIRONMENT
                       machine's apt gets them
 
 FILES
-    build/last-run/   results.ktap and console.*.log of the last run
+    build/last-run/   results.ktap and console.*.log of the last run, and what the
+                      server of virtiofs says, server.*.log
     known-bugs        failures that are old news
 
 EXIT STATUS
@@ -119,7 +121,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
                             metavar="NAME")
     parser.add_argument("--debug-kernel", dest="kernel", action="store_const",
                         const="built:debug")
-    parser.add_argument("--backend", type=backend.parse, default=[backend.DEFAULT],
+    parser.add_argument("--backend", type=backend.parse, default=[],
                         metavar="LIST")
     parser.add_argument("--fs", default="", metavar="LIST")
     parser.add_argument("--list", action="store_true")
@@ -137,7 +139,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if args.pmem and not args.host:
         parser.error("--pmem names this machine's memory, which only --host uses")
     if args.host and (args.shell or args.modules or args.kernel != "debian" or
-                      args.backend != [backend.DEFAULT]):
+                      args.backend):
         parser.error("--host runs no guest: leave --shell, --kernel, --modules and --backend out")
     if args.shell and len(args.backend) > 1:
         parser.error("--shell is for one guest: name one --backend")

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .backend import DEFAULT
+from .backend import usual
 from .errors import RunError
 from .results import Case, Results
 from .suite import ROOT, Test
@@ -104,7 +104,7 @@ class Report:
 
     def _again(self, test: Test) -> str:
         """The command that runs @test, or all of its program that has no name."""
-        where = "" if test.backend == DEFAULT else f" --backend {test.backend}"
+        where = "" if test.backend == usual(test.fs) else f" --backend {test.backend}"
         return f"    again: {self.again}{where} {test.name}"
 
     def _skips(self) -> str:

@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .backend import BACKENDS, DEFAULT
+from .backend import BACKENDS, DEFAULT, usual
 from .errors import RunError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +43,7 @@ class Test:
         return self._on_backend(self.name)
 
     def _on_backend(self, what: str) -> str:
-        return what if self.backend == DEFAULT else f"{self.backend}:{what}"
+        return what if self.backend == usual(self.fs) else f"{self.backend}:{what}"
 
     @property
     def may_crash(self) -> bool:
@@ -80,7 +80,12 @@ class Suite:
         return [t for t in chosen if not filters or any(t.matches(p) for p in filters)]
 
     def on_backends(self, chosen: list[Test], names: list[str]) -> list[Test]:
-        """The tests @chosen on each of the backends @names that their filesystem can be on."""
+        """The tests @chosen on each of the backends @names that their filesystem can be on.
+
+        Without @names, on those that they are on.
+        """
+        if not names:
+            return chosen
         tests = [replace(t, backend=name) for name in names for t in chosen
                  if t.fs in BACKENDS[name].filesystems]
         if not tests:
@@ -113,7 +118,8 @@ def load(directory: Path, source: Path = SOURCE) -> Suite:
     for name in sorted(p.stem for p in source.glob("*_test.c")):
         listing = subprocess.run([directory / name, "-l"], capture_output=True, text=True,
                                  check=True)
-        tests += [Test(name, line) for line in listing.stdout.splitlines()]
+        found = [Test(name, line) for line in listing.stdout.splitlines()]
+        tests += [replace(t, backend=usual(t.fs)) for t in found]
     names = [t.name for t in tests]
     if len(names) != len(set(names)):
         raise RunError("two tests have the same name: rename one, results are told apart by it")
