@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <linux/ndctl.h>
@@ -10,9 +9,28 @@
 #include "pmem_guest.h"
 #include "why.h"
 
-static int no_context(void)
+/* Lets @visit have every region, up to the first for which it returns something but 0. */
+static int each_region(int (*visit)(struct ndctl_region *region, void *arg), void *arg)
 {
-	return why_set(ENOMEM, "cannot set up libndctl");
+	struct ndctl_ctx *ctx;
+	struct ndctl_bus *bus;
+	int rc = 0;
+
+	if (ndctl_new(&ctx))
+		return why_set(ENOMEM, "cannot set up libndctl");
+	ndctl_bus_foreach(ctx, bus) {
+		struct ndctl_region *region;
+
+		ndctl_bus_wait_probe(bus);
+		ndctl_region_foreach(bus, region) {
+			rc = visit(region, arg);
+			if (rc)
+				goto out;
+		}
+	}
+out:
+	ndctl_unref(ctx);
+	return rc;
 }
 
 /* The kernel only takes labels while the region and its DIMMs are disabled. */
@@ -40,61 +58,54 @@ static int label_region(struct ndctl_region *region)
 	return rc;
 }
 
-int pmem_init_labels(void)
+/* A region without DIMMs has nowhere to keep labels. What goes wrong is in @arg. */
+static int label_if_none(struct ndctl_region *region, void *arg)
 {
-	struct ndctl_ctx *ctx;
-	struct ndctl_bus *bus;
-	int rc = 0;
+	int *rc = arg;
 
-	if (ndctl_new(&ctx))
-		return no_context();
-	ndctl_bus_foreach(ctx, bus) {
-		struct ndctl_region *region;
-
-		ndctl_bus_wait_probe(bus);
-		ndctl_region_foreach(bus, region)
-			if (ndctl_region_get_nstype(region) == ND_DEVICE_NAMESPACE_IO &&
-			    ndctl_region_get_mappings(region))
-				rc = label_region(region) ?: rc;
-	}
-	ndctl_unref(ctx);
-	return rc;
+	if (ndctl_region_get_nstype(region) == ND_DEVICE_NAMESPACE_IO &&
+	    ndctl_region_get_mappings(region))
+		*rc = label_region(region) ?: *rc;
+	return 0;
 }
 
-/* The block device of all of a region, if that has no labels and nobody uses it. */
-static bool is_whole(struct ndctl_region *region, char *device, size_t len)
+int pmem_init_labels(void)
+{
+	int labelled = 0;
+	int rc = each_region(label_if_none, &labelled);
+
+	return rc ?: labelled;
+}
+
+struct path {
+	char *text;
+	size_t size;
+};
+
+/* 1 and its block device, if @region has no labels and nobody uses it. */
+static int take_whole(struct ndctl_region *region, void *arg)
 {
 	struct ndctl_namespace *ndns = ndctl_namespace_get_first(region);
+	struct path *device = arg;
 	int fd;
 
 	if (ndctl_region_get_nstype(region) != ND_DEVICE_NAMESPACE_IO ||
 	    ndctl_region_get_ro(region) || !ndns || !ndctl_namespace_is_enabled(ndns))
-		return false;
-	snprintf(device, len, "/dev/%s", ndctl_namespace_get_block_device(ndns));
-	fd = open(device, O_RDWR | O_EXCL | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+		return 0;
+	snprintf(device->text, device->size, "/dev/%s", ndctl_namespace_get_block_device(ndns));
+	fd = open(device->text, O_RDWR | O_EXCL | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	close(fd);
+	return 1;
 }
 
 int pmem_whole(char *device, size_t len)
 {
-	struct ndctl_ctx *ctx;
-	struct ndctl_bus *bus;
-	int rc = 0;
+	struct path path = { device, len };
+	int found = each_region(take_whole, &path);
 
-	if (ndctl_new(&ctx))
-		return no_context();
-	ndctl_bus_foreach(ctx, bus) {
-		struct ndctl_region *region;
-
-		ndctl_bus_wait_probe(bus);
-		ndctl_region_foreach(bus, region)
-			if (is_whole(region, device, len))
-				goto found;
-	}
-	rc = why_set(EOPNOTSUPP, "no persistent memory region without labels that nobody uses");
-found:
-	ndctl_unref(ctx);
-	return rc;
+	if (found)
+		return found < 0 ? found : 0;
+	return why_set(EOPNOTSUPP, "no persistent memory region without labels that nobody uses");
 }
