@@ -13,7 +13,7 @@ import unittest
 import unittest.mock
 from pathlib import Path
 
-from vm import cli, guest, kernel, qemu
+from vm import cli, guest, kernel, machines, qemu
 from vm.backend import BACKENDS, Backend
 from vm.errors import RunError
 from vm.guest import End, Guest, Machine
@@ -265,7 +265,7 @@ class Killed(unittest.TestCase):
         status, err = self.kill(signal.SIGKILL)
         self.assertEqual(status, -signal.SIGKILL, err)
         self.assertTrue(self.run_directory.exists())
-        with cli.run_directory(keep=False):
+        with machines.run_directory(keep=False):
             self.assertFalse(self.run_directory.exists(), "the next run tidies up")
 
 

@@ -13,9 +13,11 @@ Data flows one way, and each step is a module:
     qemu        a QEMU that is new enough (apt: Debian packages, if need be)
     accel       is KVM usable here?
     guest       runs QEMU: boots the image, follows what the guest says, in bounds
+    machines    the guests of a run: what they have in common, the one way to boot one
     results     what the guest says -> programs, tests, diagnoses; KTAP
     report      results, known bugs -> what a person reads
 
-init.c is the guest's side of guest.py, packages.sh what must be installed. defects
-is a runner of its own, for kernels that kbuild has broken or mended.
+init.c is the guest's side of guest.py, packages.sh what must be installed. Runners of
+their own are defects, for kernels that kbuild has broken or mended, and, by way of
+program, bench and race.
 """

@@ -55,10 +55,11 @@ def measure(spec: str, fs: str) -> list[dict[str, str]]:
         else:
             print(f"# {line}", flush=True)
 
-    log = OUTPUT / f"console.{fs}.log"
-    status = program.run(options.parse(["--kernel", spec]), PROGRAM, plan, SECONDS, log, on_line)
+    opts = options.parse(["--kernel", spec, "--timeout", str(SECONDS)])
+    status = program.run(opts, PROGRAM, fs, plan, OUTPUT, on_line)
     if status:
-        raise RunError(f"{PROGRAM} failed on {spec}, {fs}: {status}; see {log}")
+        raise RunError(f"{PROGRAM} failed on {spec}, {fs}: {status}; "
+                       f"see {OUTPUT}/console.{fs}.log")
     return list(csv.DictReader(lines, delimiter="\t"))
 
 

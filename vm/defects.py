@@ -32,6 +32,7 @@ from .errors import RunError
 from .guest import End
 from .kbuild import Patch, Tree
 from .kernel import Kernel
+from .machines import Machines, run_directory
 from .results import Case, Feed, Results
 from .suite import ROOT, SOURCE, Suite, Test
 
@@ -107,41 +108,33 @@ class Reference:
             enough: Callable[[Case], bool]) -> Results:
         """Runs @tests, guest by guest, up to the first whose result is @enough."""
         results = Results(tests)
-        with cli.run_directory(keep=False) as directory:
-            machines = cli.Machines(self.opts, the_kernel, self.suite, directory)
+        with run_directory(keep=False) as directory:
+            machines = Machines(self.opts, self.suite, directory, STATE, the_kernel)
             for boot in boots.plan(tests):
                 if self._boot(machines, boot, results, enough):
                     break
         return results
 
-    def _boot(self, machines: cli.Machines, boot: Boot, results: Results,
+    def _boot(self, machines: Machines, boot: Boot, results: Results,
               enough: Callable[[Case], bool]) -> bool:
         """Runs the tests of @boot. Was that enough?"""
         cases = [results.cases[t.name] for t in boot.tests]
         feed = Feed(results, lambda line: None, boot.tests)
         found = False
 
-        def on_message(text: str) -> None:
+        def seen(text: str) -> bool:
             nonlocal found
-            feed.feed(text)
             if text.startswith(("out not ok", "end ")):
                 found = found or any(c.status == "failed" and enough(c) for c in cases)
-            if found or (boot.alone and feed.all_told()):
-                running.kill()
+            return found
 
-        if obstacle := machines.obstacle(boot.backend):
-            feed.skip(boot.programs, obstacle)
-            return False
-        machine = machines.make(boot.name, cli.orders(boot, self.suite), boot.backend, boot.alone)
-        with (STATE / f"console.{boot.name}.log").open("wb") as log:
-            running = guest.Guest(machine, on_message, log.write)
-            end = running.run(self.opts.timeout)
+        end, console = machines.run_boot(boot, feed, seen)
         untold = [c for c in cases if not c.status]
         if untold and not found:
             if end is End.NOT_BOOTED:
                 raise RunError(f"{end.value} ({STATE}/console.{boot.name}.log)")
             case = results.cases.get(feed.running, untold[0])
-            case.status, case.why = "failed", guest.last_words(end, "\n".join(running.tail))
+            case.status, case.why = "failed", guest.last_words(end, console)
             found = enough(case)
         return found
 

@@ -5,17 +5,19 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from . import cli, guest, suite
 from .errors import RunError
+from .guest import End
+from .machines import Machines, run_directory
+from .suite import BUILD, Suite, Test
 
 
-def run(opts: argparse.Namespace, name: str, orders: list[str], seconds: int, log: Path,
+def run(opts: argparse.Namespace, program: str, name: str, orders: list[str], logs: Path,
         on_line: Callable[[str], None]) -> int:
-    """Runs program @name, as the last of init.c's @orders has it. Returns its exit status.
+    """Runs @program, as the last of init.c's @orders has it. Returns its exit status.
 
-    Lines of its output go to @on_line, the guest's console to the file @log.
+    Lines of its output go to @on_line. The guest, of that @name, leaves its console in @logs.
     """
-    program = suite.Suite(cli.BUILD / "selftests", [suite.Test(name, f"{name}..")], seconds)
+    the_suite = Suite(BUILD / "selftests", [Test(program, f"{program}..")], opts.timeout)
     ends: list[str] = []
 
     def feed(message: str) -> None:
@@ -24,12 +26,10 @@ def run(opts: argparse.Namespace, name: str, orders: list[str], seconds: int, lo
         elif message.startswith("end "):
             ends.append(message.rpartition(" ")[2])
 
-    with cli.run_directory(False) as directory:
-        machines = cli.Machines(opts, cli.choose_kernel(opts), program, directory)
+    with run_directory(False) as directory:
+        machines = Machines(opts, the_suite, directory, logs)
         machines.room(1)
-        machine = machines.make(name, orders)
-        with log.open("wb") as out:
-            end = guest.Guest(machine, feed, out.write).run(seconds)
-    if end is not guest.End.DONE or not ends or not ends[0].isdigit():
-        raise RunError(f"{name} did not end well: {end.value}; see {log}")
+        end = machines.run(name, orders, feed)[0]
+    if end is not End.DONE or not ends or not ends[0].isdigit():
+        raise RunError(f"{program} did not end well: {end.value}; see {logs}/console.{name}.log")
     return int(ends[0])

@@ -31,8 +31,9 @@ def run(kernel: str, arguments: list[str]) -> int:
             " ".join([f"run {seconds} /bin/{PROGRAM}", *arguments])]
     OUTPUT.mkdir(parents=True, exist_ok=True)
     suite.build(cli.BUILD, OUTPUT / "build.log")
-    return program.run(options.parse(["--kernel", kernel]), PROGRAM, plan, seconds + AROUND,
-                       OUTPUT / "console.log", lambda line: print(line, flush=True))
+    opts = options.parse(["--kernel", kernel, "--timeout", str(seconds + AROUND)])
+    return program.run(opts, PROGRAM, "race", plan, OUTPUT,
+                       lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from .backend import BACKENDS, DEFAULT, usual
 from .errors import RunError
 
 ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"          # where everything that is made goes
 SOURCE = ROOT / "tools/testing/selftests/dax_break"
 # Seconds for a program whose settings file does not say: kselftest's own.
 DEFAULT_TIMEOUT = 45
