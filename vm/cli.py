@@ -84,6 +84,8 @@ def run_guests(machines: Machines, results: Results,
 
     def one(index: int) -> tuple[End, str]:
         boot, feed = boots[index], feeds[index]
+        if results.missing:         # a guest has found that none can run the suite
+            return End.DONE, ""
         end, console = machines.run_boot(boot, feed)
         if boot.alone:
             feed.cut_off(guest.last_words(end, machines.console(boot.name)))
