@@ -179,6 +179,10 @@ class Boots(unittest.TestCase):
                          [("ext4", False), ("xfs", False), (crash.name, True)])
         self.assertEqual([t.name for b in planned[:2] for t in b.tests], [t.name for t in TESTS])
 
+    def test_the_longest_first(self):
+        planned = boots.plan([*TESTS, Test("b_test", "waits.xfs_punch.two")])
+        self.assertEqual([b.name for b in planned], ["xfs", "ext4"])
+
     def test_turns(self):
         out: list[str] = []
         turns = boots.Turns(out.append, 3)

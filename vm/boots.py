@@ -2,7 +2,8 @@
 """The guests that a run takes, and how several of them share one stream of KTAP.
 
 Each filesystem's tests, on each backend, run in a guest of their own, all at once: an
-emulated guest keeps one processor of the host busy, whatever it has itself. After
+emulated guest keeps one processor of the host busy, whatever it has itself. The
+longest come first, so that no processor is idle while the last of them runs. After
 these come the tests that may take the kernel down with them, a guest for each.
 """
 
@@ -35,6 +36,7 @@ def plan(chosen: list[Test]) -> list[Boot]:
     together = [t for t in chosen if not t.may_crash]
     by_place = [Boot(place, tuple(t for t in together if t.place == place))
                 for place in sorted({t.place for t in together})]
+    by_place.sort(key=lambda boot: -len(boot.tests))
     return by_place + [Boot(t.title, (t,), alone=True) for t in chosen if t.may_crash]
 
 

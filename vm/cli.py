@@ -92,20 +92,17 @@ def run_guests(machines: Machines, results: Results,
         turns.end(index)
         return end, console
 
-    ends = {}
     workers = machines.room(len(boots), {boot.backend for boot in boots})
-    for group in ([i for i, b in enumerate(boots) if not b.alone],
-                  [i for i, b in enumerate(boots) if b.alone]):
-        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-            futures = {i: pool.submit(one, i) for i in group}
-            try:
-                ends |= {boots[i].name: f.result() for i, f in futures.items()}
-            except BaseException:
-                # Without their guests the threads have nothing to wait for.
-                pool.shutdown(wait=False, cancel_futures=True)
-                machines.fleet.kill()
-                raise
-    return {b.name: ends[b.name] for b in boots if not b.alone}
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(one, i) for i in range(len(boots))]
+        try:
+            ends = [future.result() for future in futures]
+        except BaseException:
+            # Without their guests the threads have nothing to wait for.
+            pool.shutdown(wait=False, cancel_futures=True)
+            machines.fleet.kill()
+            raise
+    return {boot.name: end for boot, end in zip(boots, ends) if not boot.alone}
 
 
 def shell(machines: Machines, chosen: list[Test]) -> int:
