@@ -123,8 +123,11 @@ static void empty(void)
 
 	for (struct node *node = store_next(NULL); node; node = next) {
 		next = store_next(node);
-		if (node->id != FUSE_ROOT_ID && !node->control)
-			store_unlink(node);
+		if (node->id == FUSE_ROOT_ID || node->control)
+			continue;
+		note("left behind: file %llu (%s), %llu bytes", (unsigned long long)node->id,
+		     node->name, (unsigned long long)node->size);
+		store_unlink(node);
 	}
 }
 
