@@ -46,7 +46,11 @@ bool proc_stuck(pid_t pid)
 	line = strstr(text, "\nSigPnd:");
 	if (!line || sscanf(line, "\nSigPnd: %llx ShdPnd: %llx", &own, &shared) != 2)
 		return false;
-	return (own | shared) & 1ULL << (SIGKILL - 1) && proc_task(pid).state == 'D';
+	if (!((own | shared) & 1ULL << (SIGKILL - 1)) || proc_task(pid).state != 'D')
+		return false;
+	/* fs/fuse/dev.c: its server is alive, and may be slow. */
+	proc_read(pid, "wchan", text, sizeof(text));
+	return strcmp(text, "request_wait_answer");
 }
 
 unsigned long proc_switches(pid_t pid)
