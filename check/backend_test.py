@@ -2,6 +2,7 @@
 """What the filesystems of a guest are on, and the QEMU that it takes, without a guest."""
 
 import re
+import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -9,6 +10,8 @@ from unittest import mock
 from check.unit_test import SUITE, TESTS, FakeQemu
 from vm import apt, backend, boots, guest, qemu, report
 from vm.errors import RunError
+from vm.kernel import Kernel
+from vm.machines import Machines
 from vm.results import Feed, Results
 
 
@@ -77,6 +80,32 @@ class Backends(unittest.TestCase):
         Feed(results, ktap.append, tests, 1, "cxl:ext4:").skip(["a_test"], "no QEMU")
         self.assertEqual(ktap[-1], "ok 1 cxl:ext4:a_test # SKIP no QEMU")
         self.assertEqual([c.why for c in results.with_status("skipped")], ["no QEMU"] * 2)
+
+
+class Obstacles(unittest.TestCase):
+    """A backend that cannot be had says why, and is looked for once."""
+
+    def machines(self, *options: str) -> Machines:
+        config = self.enterContext(tempfile.NamedTemporaryFile("w"))
+        config.write("".join(f"{option}=m\n" for option in options))
+        config.flush()
+        machines = Machines.__new__(Machines)
+        machines.kernel = Kernel("7.3", Path("/k"), [], Path(config.name), "here")
+        machines._obstacles, machines._qemu = {}, {}
+        return machines
+
+    def test_options_of_the_kernel(self):
+        machines = self.machines("CONFIG_VIRTIO_PCI")
+        self.assertEqual(machines.obstacle("nvdimm"), "")
+        self.assertEqual(machines.obstacle("virtio-pmem"),
+                         "virtio-pmem needs CONFIG_VIRTIO_PMEM, which this kernel lacks")
+
+    def test_qemu(self):
+        machines = self.machines(*backend.BACKENDS["cxl"].options)
+        with mock.patch.object(qemu, "at_least", side_effect=RunError("no QEMU")) as looked:
+            for _ in range(2):
+                self.assertEqual(machines.obstacle("cxl"), "cxl: no QEMU")
+        looked.assert_called_once()
 
 
 class NewerQemu(FakeQemu):
