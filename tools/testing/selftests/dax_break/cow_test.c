@@ -65,9 +65,19 @@ static int truncate_file(void *arg)
 	return ftruncate(file->fd, 0) ? -errno : 0;
 }
 
-/* Shares the blocks; then forks those who shall wait, and only then maps the file. */
-static int share(struct trial *trial)
+/* Shares the blocks; who shall wait is to be forked next, and only then the file mapped. */
+static int share(struct trial *trial, const char *fs)
 {
+	const struct trial_spec spec = {
+		.fs = fs,
+		.op = "clone_from",
+		.holder = "vmsplice",
+		.pages = PAGES,
+	};
+	int rc = trial_setup(trial, &spec);
+
+	if (rc)
+		return rc;
 	trial_start(trial);
 	if (waiter_observe_end(&trial->waiter) != WAITER_DONE || waiter_result(&trial->waiter))
 		return why_set(EIO, "%s", trial_describe(trial));
@@ -77,16 +87,9 @@ static int share(struct trial *trial)
 
 FIXTURE_SETUP(cow)
 {
-	const struct trial_spec spec = {
-		.fs = variant->fs,
-		.op = "clone_from",
-		.holder = "vmsplice",
-		.pages = PAGES,
-	};
 	struct trial *trial = &self->trial;
 
-	REQUIRE(return, trial_setup(trial, &spec));
-	REQUIRE(return, share(trial));
+	REQUIRE(return, share(trial, variant->fs));
 	REQUIRE(return, waiter_fork(&self->write, "the write", variant->write, &trial->file));
 	REQUIRE(return, waiter_fork(&self->truncate, "truncation of the peer", truncate_file,
 				    &trial->peer));
@@ -177,6 +180,59 @@ TEST_F(cow, not_pinned)
 	ASSERT_EQ(3, pread(trial->peer.fd, peer, 3, PAGE * trial->peer.page_size));
 	ASSERT_NE(0, memcmp(peer, "cow", 3)) {
 		TH_LOG("P6 broken: the peer shows what was written to the file");
+	}
+}
+
+/*
+ * P9: no write at all, but the pinned page is faulted in again, through another mapping.
+ * For a shared extent dax_insert_entry() replaces the entry by one of the same page: that
+ * must not look like the end of a page in use, and the pin must still be waited for.
+ */
+FIXTURE(reload) {
+	struct trial trial;
+	struct waiter truncate;
+};
+
+FIXTURE_VARIANT(reload) {
+	const char *fs;
+};
+
+FIXTURE_VARIANT_ADD(reload, xfs) { "xfs" };
+
+FIXTURE_SETUP(reload)
+{
+	struct trial *trial = &self->trial;
+
+	REQUIRE(return, share(trial, variant->fs));
+	REQUIRE(return, waiter_fork(&self->truncate, "truncate", truncate_file, &trial->file));
+	REQUIRE(return, dax_file_map(&trial->file, "read_only", DAX_PTE));
+}
+
+FIXTURE_TEARDOWN(reload)
+{
+	holder_close(&self->trial.holder);
+	waiter_end(&self->truncate);
+	trial_teardown(_metadata, &self->trial);
+}
+
+TEST_F(reload, pinned)
+{
+	struct trial *trial = &self->trial;
+	const struct dax_file *file = &trial->file;
+	char *again;
+
+	dax_file_touch(&trial->file, PAGE);
+	REQUIRE(return, holder_hold(&trial->holder, PAGE, dax_file_page(file, PAGE),
+				    file->page_size));
+	again = mmap(NULL, file->page_size, PROT_READ, MAP_SHARED, file->fd,
+		     PAGE * file->page_size);
+	ASSERT_TRUE(again != MAP_FAILED);
+	__atomic_load_n(again, __ATOMIC_RELAXED);
+	munmap(again, file->page_size);
+	waiter_start(&self->truncate);
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(&self->truncate)) {
+		TH_LOG("P1 broken: %s, with page %u pinned, and faulted in again",
+		       waiter_describe(&self->truncate), PAGE);
 	}
 }
 
