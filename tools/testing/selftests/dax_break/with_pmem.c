@@ -25,11 +25,14 @@
 static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
 
 static pid_t command;
+/* A program of ours, which ends by the signal: but one may have a result to tell first. */
+static bool polite;
 
 /* So must the command, and then the testbed goes. */
 static void on_signal(int signal)
 {
-	kill(command, SIGKILL);
+	kill(command, polite ? signal : SIGKILL);
+	polite = false;
 }
 
 static void handle(void (*handler)(int))
@@ -72,11 +75,12 @@ static int run_command(char **argv, const sigset_t *set)
 
 int main(int argc, char **argv)
 {
-	bool tap = argc > 1 && !strcmp(argv[1], "-t");
+	const bool tap = argc > 1 && !strcmp(argv[1], "-t");
 	sigset_t set;
 	int rc;
 
 	argv += 1 + tap;
+	polite = tap;
 	if (!argv[0]) {
 		fprintf(stderr, "Usage: with_pmem COMMAND [ARG ...]\n");
 		return KSFT_FAIL;
