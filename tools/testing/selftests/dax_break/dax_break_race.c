@@ -13,8 +13,8 @@
  *
  * Prints a line of tab-separated values for each, beginning with "race", the first one
  * with the names of the columns. What is broken follows; the exit status is 1 then, and a
- * known bug (an operation that nobody wakes) does not count. Ctrl-C and SIGTERM end it,
- * with nothing left pinned.
+ * known bug (an operation that nobody wakes) does not count. Ctrl-C and SIGTERM end it
+ * early, with nothing left pinned, and what has come of it so far is told.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -108,13 +108,16 @@ static void print_result(const struct race_spec *spec, const struct race_result 
 	       r->dmas / s, r->bytes / s / 1024, r->faults / s, r->syncs / s);
 	printf("%lu\t%lu\t%lu\t%.1f\n", r->victims, r->victim_pages, r->unwoken,
 	       r->found_after);
-	printf("# DMA from %s%s%s\n", r->sources, r->missing[0] ? ", without " : "", r->missing);
+	printf("# DMA from %s\n", r->sources);
+	for (int kind = 0; kind < RACE_KINDS; kind++)
+		if (r->missing[kind][0])
+			printf("# no DMA from a %s: %s\n", race_kinds[kind], r->missing[kind]);
 	if (r->complaint[0])
 		printf("# found: %s\n", r->complaint);
 	if (r->harm[0])
 		printf("# found: %s\n", r->harm);
 	if (r->asleep[0])
-		printf("# found %lu times: %s\n", r->unwoken, r->asleep);
+		printf("# found, and then avoided %lu times: %s\n", r->nudged, r->asleep);
 	if (is_broken(r))
 		printf("# again: dax_break_race --fs %s --ops %s --seed %llu --delay %u,%u,%u\n",
 		       spec->fs, spec->class->name, (unsigned long long)spec->seed,

@@ -21,10 +21,9 @@
 #include "why.h"
 
 /* An operation that takes longer is looked at: is it still waiting for something? */
-#define PATIENCE_MS	100
-/* Without DMA, until it counts as not woken; and once that has been seen. */
+#define PATIENCE_MS	50
+/* Without DMA, until it counts as not woken. */
 #define JUDGE_MS	2500
-#define NUDGE_MS	20
 /* Making everything, and taking it down, with an emulator's patience. */
 #define AROUND_MS	60000
 #define LOOK_MS		10
@@ -229,20 +228,26 @@ static int start_thread(struct race *race, const char *kind, unsigned int number
 	return 0;
 }
 
-/* A gate is for one thread; so is the file that is written to, by its number. */
+/*
+ * A thread for each source of DMA, or two if there is just the one that can be written to.
+ * Not more: with many pages pinned, that one is not seen goes unnoticed, since operations
+ * wait for the others.
+ */
 static int start_threads(struct race *race)
 {
+	bool read_only = race->spec->class->read_only;
 	unsigned int dma = 0;
 	int rc = 0;
 
 	for (unsigned int i = 0; !rc && i < race->nr_sources; i++)
-		for (int j = 0; !rc && j < (race->sources[i].gate ? 1 : 2); j++)
-			if (!race->spec->class->read_only || race->sources[i].sink)
+		for (int j = 0; !rc && j < (read_only ? 2 : 1); j++)
+			if (!read_only || race->sources[i].sink)
 				rc = start_thread(race, "dma", dma++, race_dma_run,
 						  &race->sources[i]);
 	for (unsigned int i = 0; !rc && i < 2; i++)
 		rc = start_thread(race, "fault", i, race_fault_run, NULL);
-	rc = rc ?: start_thread(race, "sync", 0, race_sync_run, NULL);
+	for (unsigned int i = 0; !rc && i < 2; i++)
+		rc = start_thread(race, "sync", i, race_sync_run, NULL);
 	rc = rc ?: start_thread(race, "victim", 0, race_victim_run, NULL);
 	for (unsigned int i = 0; !rc && i < (race->spec->class->pairs ? 1 : RACE_FILES); i++)
 		rc = start_thread(race, "op", i, race_op_run, NULL);
@@ -315,7 +320,7 @@ static void help(struct race *race, struct race_thread *thread)
 			  event->what, stack);
 		return;
 	}
-	if (!ends(thread, begun, race->result->unwoken ? NUDGE_MS : JUDGE_MS)) {
+	if (!ends(thread, begun, JUDGE_MS)) {
 		stack_of(thread, stack, sizeof(stack));
 		race->no_faults = true;
 		if (call_bounded("munmap", unmap_all, race)) {
@@ -340,16 +345,34 @@ static void help(struct race *race, struct race_thread *thread)
 	race->no_dma = false;
 }
 
+/*
+ * Once it is known that nobody wakes operations, each that is late has all mapped anew
+ * under it, and the race goes on: unless not even that has helped for long.
+ */
+static void look_after_operations(struct race *race)
+{
+	struct race_thread *late = late_operation(race, PATIENCE_MS);
+
+	if (!late)
+		return;
+	if (!race->result->unwoken || late_operation(race, DEADLINE_MS) == late) {
+		help(race, late);
+		return;
+	}
+	if (call_bounded("mmap", map_all, race))
+		race_harm(race, "P3 broken: pages cannot be mapped while an operation waits: %s",
+			  why());
+	race->result->nudged++;
+	ends(late, late->begun, PATIENCE_MS);
+}
+
 static void supervise(struct race *race, const atomic_bool *stop)
 {
 	long end = deadline_in(race->spec->seconds * 1000L), look = deadline_in(QUIET_MS);
-	struct race_thread *late;
 
 	while (!race_over(race) && !deadline_over(end) && !*stop) {
 		usleep(LOOK_MS * 1000);
-		late = late_operation(race, PATIENCE_MS);
-		if (late)
-			help(race, late);
+		look_after_operations(race);
 		if (!deadline_over(look))
 			continue;
 		listen(race);
@@ -369,10 +392,7 @@ static bool join_threads(struct race *race)
 		int rc = EBUSY;
 
 		while (rc && !deadline_over(deadline)) {
-			struct race_thread *late = late_operation(race, PATIENCE_MS);
-
-			if (late)
-				help(race, late);
+			look_after_operations(race);
 			rc = pthread_tryjoin_np(race->threads[t].thread, NULL);
 			if (rc)
 				deadline_pause();

@@ -65,17 +65,29 @@ struct race_spec {
 
 #define RACE_DEFAULT_DELAYS	{ 500, 300, 500 }
 
+/* What DMA comes from, and in part goes to. */
+enum race_kind {
+	RACE_DISK,		/* really DMA; named by RACE_DISK_ENV */
+	RACE_PLAIN,		/* a file that is not DAX, on the same memory */
+	RACE_GATE,		/* for a while of its choice */
+	RACE_KINDS
+};
+
+extern const char *const race_kinds[RACE_KINDS];
+
 struct race_result {
 	double seconds;
 	unsigned long operations;
 	unsigned long overlaps;		/* of these: began while DMA was under way */
 	unsigned long dmas, bytes;
+	unsigned long dmas_from[RACE_KINDS];
 	unsigned long faults, syncs;
 	unsigned long victims;		/* how often freed blocks were taken and looked at */
 	unsigned long victim_pages;
 	unsigned long unwoken;		/* operations that went on only once all was unmapped */
+	unsigned long nudged;		/* late ones, after that: all was mapped anew */
 	char sources[128];		/* of the DMA, for people */
-	char missing[256];		/* sources that there could be, and how; "": none */
+	char missing[RACE_KINDS][160];	/* why there are none of this kind; "": there are */
 	/* What is broken, from the promise on; "": nothing. The first of each kind. */
 	char harm[1024];		/* to data, or whatever is not one of these: */
 	char complaint[512];		/* the kernel has complained */

@@ -14,7 +14,6 @@
 #include <linux/fs.h>
 #include <unistd.h>
 
-#include "deadline.h"
 #include "kselftest.h"
 #include "race_internal.h"
 #include "testbed.h"
@@ -22,25 +21,29 @@
 
 /* Pages of one request, at most; those of the file that is written to have room for it. */
 #define MAX_COUNT	4U
+/* One request in so many is of more than one page. */
+#define ONE_IN		4U
 /* As long as the gate may hold a request: for a victim to have taken the block by then. */
 #define GATE_HOLD_US	100000
 
-static void add_missing(struct race *race, const char *source)
-{
-	char *text = race->result->missing;
-	size_t len = strlen(text);
+const char *const race_kinds[RACE_KINDS] = {
+	[RACE_DISK] = "disk",
+	[RACE_PLAIN] = "file",
+	[RACE_GATE] = "gate",
+};
 
-	snprintf(text + len, sizeof(race->result->missing) - len, "%s%s: %s", len ? "; " : "",
-		 source, why());
+static void add_missing(struct race *race, enum race_kind kind)
+{
+	snprintf(race->result->missing[kind], sizeof(race->result->missing[kind]), "%s", why());
 }
 
-static struct race_source *add(struct race *race, const char *name, int fd)
+static struct race_source *add(struct race *race, enum race_kind kind, const char *name, int fd)
 {
 	struct race_source *source = &race->sources[race->nr_sources++];
 	char *text = race->result->sources;
 	size_t len = strlen(text);
 
-	*source = (struct race_source){ .name = name, .fd = fd };
+	*source = (struct race_source){ .kind = kind, .name = name, .fd = fd };
 	snprintf(text + len, sizeof(race->result->sources) - len, "%s%s", len ? " " : "", name);
 	return source;
 }
@@ -72,14 +75,20 @@ static int open_disk(struct race *race, const char *path)
 	struct race_source *source;
 	__u64 bytes;
 
-	if (fd < 0)
-		return why_set(errno, "cannot open %s, of " RACE_DISK_ENV ": %s", path,
-			       strerror(errno));
+	if (fd < 0) {
+		int rc = why_set(errno, "cannot open %s, of " RACE_DISK_ENV ": %s", path,
+				 strerror(errno));
+
+		/* Of a guest's, the kernel has no driver. */
+		if (rc == -ENOENT)
+			add_missing(race, RACE_DISK);
+		return rc == -ENOENT ? 0 : rc;
+	}
 	if (ioctl(fd, BLKGETSIZE64, &bytes) || bytes < MAX_COUNT * (size_t)sysconf(_SC_PAGESIZE)) {
 		close(fd);
 		return why_set(EINVAL, "%s, of " RACE_DISK_ENV ", is no disk", path);
 	}
-	source = add(race, strdup(path), fd);
+	source = add(race, RACE_DISK, strdup(path), fd);
 	bytes /= sysconf(_SC_PAGESIZE);
 	source->pages = bytes < UINT_MAX ? bytes : UINT_MAX;
 	source->tagged = is_tagged(fd);
@@ -94,7 +103,7 @@ static int open_disks(struct race *race)
 
 	if (!told || !told[0]) {
 		why_set(EOPNOTSUPP, "name one to be read from by " RACE_DISK_ENV);
-		add_missing(race, "disk");
+		add_missing(race, RACE_DISK);
 		return 0;
 	}
 	names = strdup(told);
@@ -140,7 +149,7 @@ static int open_plain(struct race *race)
 
 	if (!dir) {
 		why_set(EOPNOTSUPP, "mounted with -o dax=always");
-		add_missing(race, "file");
+		add_missing(race, RACE_PLAIN);
 		return 0;
 	}
 	fd = open(dir, O_TMPFILE | O_RDWR | O_DIRECT | O_CLOEXEC, 0600);
@@ -151,7 +160,7 @@ static int open_plain(struct race *race)
 		close(fd);
 		return rc;
 	}
-	source = add(race, "file", fd);
+	source = add(race, RACE_PLAIN, "file", fd);
 	source->pages = RACE_FILES * RACE_PAGES;
 	source->tagged = true;
 	source->sink = (off_t)source->pages * sysconf(_SC_PAGESIZE);
@@ -165,7 +174,7 @@ static int open_gate(struct race *race)
 	int fd, rc = gate_open(&gate, GATE_COPY);
 
 	if (rc == -EOPNOTSUPP) {
-		add_missing(race, "gate");
+		add_missing(race, RACE_GATE);
 		return 0;
 	}
 	if (rc)
@@ -176,7 +185,7 @@ static int open_gate(struct race *race)
 		gate_close(gate);
 		return rc;
 	}
-	source = add(race, "gate", fd);
+	source = add(race, RACE_GATE, "gate", fd);
 	source->gate = gate;
 	source->tagged = true;
 	return 0;
@@ -189,7 +198,8 @@ int race_sources_open(struct race *race)
 	if (rc)
 		return rc;
 	if (!race->nr_sources)
-		return why_set(EOPNOTSUPP, "no source of DMA (%s)", race->result->missing);
+		return why_set(EOPNOTSUPP, "no source of DMA; a disk: %s",
+			       race->result->missing[RACE_DISK]);
 	race->all_tagged = true;
 	for (unsigned int i = 0; i < race->nr_sources; i++)
 		race->all_tagged &= race->sources[i].tagged;
@@ -297,7 +307,7 @@ static long read_from_gate(struct dma *dma)
 			race_harm(dma->thread->race, "%s", why());
 			break;
 		}
-		deadline_pause();
+		race_poll();
 	}
 	pthread_join(thread, NULL);
 	return dma->result;
@@ -317,7 +327,7 @@ static void transfer(struct race_thread *thread)
 	size_t size = file->file.page_size;
 	struct race_event *event;
 
-	dma.count = 1 + race_random(thread, MAX_COUNT);
+	dma.count = race_random(thread, ONE_IN) ? 1 : 1 + race_random(thread, MAX_COUNT);
 	dma.page = race_random(thread, file->file.pages - dma.count + 1);
 	dma.addr = file->maps[race_random(thread, RACE_MAPS)] + dma.page * size;
 	dma.len = dma.count * size;
@@ -333,6 +343,8 @@ static void transfer(struct race_thread *thread)
 	race_end(event, dma.result);
 	if (dma.result > 0) {
 		__atomic_add_fetch(&race->result->dmas, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&race->result->dmas_from[dma.source->kind], 1,
+				   __ATOMIC_RELAXED);
 		__atomic_add_fetch(&race->result->bytes, dma.result, __ATOMIC_RELAXED);
 	} else if (dma.result != -EFAULT) {
 		/* No block could be had for the page, or it was unmapped: that is no error. */
@@ -349,7 +361,7 @@ void *race_dma_run(void *arg)
 	while (!race_over(race)) {
 		race_pause(thread, race->spec->delay_us[RACE_BEFORE_PIN]);
 		if (race->no_dma)
-			deadline_pause();
+			race_poll();
 		else
 			transfer(thread);
 		race_pause(thread, race->spec->delay_us[RACE_AFTER_RELEASE]);

@@ -15,7 +15,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "deadline.h"
 #include "kselftest.h"
 #include "race_internal.h"
 
@@ -23,9 +22,8 @@
 #define MAX_COUNT	16U
 /* A store is of so many words: what follows from it is seen in any of them. */
 #define STORE_WORDS	8U
-/* Between one fsync() and the next; between two accesses. */
-#define SYNC_PAUSE_US	2000
-#define FAULT_PAUSE_US	200
+/* Between two of them. */
+#define PAUSE_US	200
 
 static __thread sigjmp_buf *trap;
 
@@ -131,6 +129,17 @@ static int sync_range(struct access *a)
 	return msync(a->addr, a->len, MS_SYNC) ? -errno : 0;
 }
 
+/* Of pages that have just been pinned, and so are dirty: entries are locked in turn. */
+static int write_back(struct access *a)
+{
+	int rc = store(a);
+
+	if (!rc && sync_file_range(a->file->file.fd, a->page * a->file->file.page_size, a->len,
+				   SYNC_FILE_RANGE_WRITE))
+		rc = -errno;
+	return rc;
+}
+
 static int sync_file(struct access *a)
 {
 	return fsync(a->file->file.fd) ? -errno : 0;
@@ -140,20 +149,22 @@ struct kind {
 	const char *name;
 	int (*run)(struct access *a);
 	unsigned int weight;
+	bool with_dma;		/* where DMA is under way */
 };
 
 static const struct kind faults[] = {
-	{ "load", load, 8 },
-	{ "store", store, 8 },
-	{ "populate", populate, 1 },
-	{ "remap", remap, 1 },
-	{ "protect", protect, 1 },
-	{ "MADV_DONTNEED", dont_need, 1 },
+	{ "load", load, 8, false },
+	{ "store", store, 8, false },
+	{ "populate", populate, 1, false },
+	{ "remap", remap, 1, false },
+	{ "protect", protect, 1, false },
+	{ "MADV_DONTNEED", dont_need, 1, false },
 };
 
 static const struct kind syncs[] = {
-	{ "fsync", sync_file, 3 },
-	{ "msync", sync_range, 1 },
+	{ "fsync", sync_file, 1, false },
+	{ "msync", sync_range, 1, false },
+	{ "sync_file_range", write_back, 8, true },
 };
 
 static const struct kind *choose(struct race_thread *thread, const struct kind *kinds, size_t count)
@@ -168,18 +179,40 @@ static const struct kind *choose(struct race_thread *thread, const struct kind *
 	return kinds;
 }
 
+/* To the pages of one of the requests that operations will meet, if there are any. */
+static void aim_at_dma(struct access *a)
+{
+	const struct race *race = a->thread->race;
+	unsigned int from = race_random(a->thread, race->nr_threads);
+
+	for (unsigned int t = 0; t < race->nr_threads; t++) {
+		const struct race_thread *dma = &race->threads[(from + t) % race->nr_threads];
+		/* A copy: the next one may begin at any time. */
+		const struct race_event event = dma->log[(dma->events - 1) % RACE_EVENTS];
+
+		if (!dma->source || dma->begun == dma->ended || !event.count ||
+		    !race->files[event.file].wanted)
+			continue;
+		a->number = event.file;
+		a->page = event.page;
+		a->count = event.count;
+		return;
+	}
+}
+
 static void access_once(struct race_thread *thread, const struct kind *kind)
 {
 	struct race *race = thread->race;
 	struct access a = { .thread = thread, .number = race_random(thread, RACE_FILES) };
+	unsigned int pages = race->files[a.number].file.pages;
 	struct race_event *event;
 
-	a.file = &race->files[a.number];
 	a.map = race_random(thread, RACE_MAPS);
-	a.count = 1 + race_random(thread, MAX_COUNT);
-	if (a.count > a.file->file.pages)
-		a.count = a.file->file.pages;
-	a.page = race_random(thread, a.file->file.pages - a.count + 1);
+	a.count = 1 + race_random(thread, pages < MAX_COUNT ? pages : MAX_COUNT);
+	a.page = race_random(thread, pages - a.count + 1);
+	if (kind->with_dma)
+		aim_at_dma(&a);
+	a.file = &race->files[a.number];
 	a.addr = a.file->maps[a.map] + a.page * a.file->file.page_size;
 	a.len = a.count * a.file->file.page_size;
 	event = race_begin(thread, kind->name, a.number, a.page, a.count);
@@ -193,24 +226,39 @@ void *race_fault_run(void *arg)
 	catch_faults();
 	while (!race_over(thread->race)) {
 		if (thread->race->no_faults) {
-			deadline_pause();
+			race_poll();
 			continue;
 		}
 		access_once(thread, choose(thread, faults, ARRAY_SIZE(faults)));
 		__atomic_add_fetch(&thread->race->result->faults, 1, __ATOMIC_RELAXED);
-		race_pause(thread, FAULT_PAUSE_US);
+		race_pause(thread, PAUSE_US);
 	}
 	return NULL;
+}
+
+/* Now is when a locked entry counts. */
+static bool meets_dma(const struct race *race)
+{
+	for (unsigned int number = 0; number < RACE_FILES; number++)
+		if (race->files[number].wanted && race->files[number].pins)
+			return true;
+	return false;
 }
 
 void *race_sync_run(void *arg)
 {
 	struct race_thread *thread = arg;
 
+	catch_faults();
 	while (!race_over(thread->race)) {
+		if (thread->race->no_faults) {
+			race_poll();
+			continue;
+		}
 		access_once(thread, choose(thread, syncs, ARRAY_SIZE(syncs)));
 		__atomic_add_fetch(&thread->race->result->syncs, 1, __ATOMIC_RELAXED);
-		race_pause(thread, SYNC_PAUSE_US);
+		if (!meets_dma(thread->race))
+			race_pause(thread, PAUSE_US);
 	}
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <time.h>
 #include <linux/types.h>
+#include <unistd.h>
 
 #include "dax_file.h"
 #include "gate.h"
@@ -32,10 +33,12 @@ struct race_file {
 	char *maps[RACE_MAPS];
 	size_t len;		/* bytes of each */
 	atomic_int pins;	/* DMA under way, or about to be */
+	atomic_bool wanted;	/* an operation is about to begin, or waits */
 };
 
 /* Where DMA comes from; some can be written to as well. */
 struct race_source {
+	enum race_kind kind;
 	const char *name;
 	int fd;
 	struct gate *gate;	/* NULL: answers by itself */
@@ -99,6 +102,12 @@ void *race_victim_run(void *thread);
 /* The first harm that is told is the result, and ends the race. */
 void __printf(2, 3) race_harm(struct race *race, const char *fmt, ...);
 bool race_over(const struct race *race);
+/* The pace of loops that wait: often enough, and the CPU is for the others. */
+static inline void race_poll(void)
+{
+	usleep(1000);
+}
+
 /* Sleeps for up to @us microseconds. */
 void race_pause(struct race_thread *thread, unsigned int us);
 /* A number below @below. */

@@ -29,8 +29,10 @@ const struct race_class race_classes[] = {
 	{ "evict", .any = OP_EVICTS, .without = OP_UNMOUNTS | OP_RARE },
 	{ "exchange", "xfs", .any = OP_PEER | OP_WITHIN, .without = OP_RARE | OP_EVICTS,
 	  .only = "exchange", .pairs = true },
-	{ "share", "xfs", .any = OP_PEER | OP_WITHIN, .without = OP_RARE | OP_EVICTS,
-	  .but = "exchange", .pairs = true, .read_only = true },
+	/* What falls back to copying would write to shared pages. */
+	{ "share", "xfs", .any = OP_PEER | OP_WITHIN,
+	  .without = OP_RARE | OP_EVICTS | OP_FALLS_BACK, .but = "exchange", .pairs = true,
+	  .read_only = true },
 	{ .name = NULL },
 };
 
@@ -123,13 +125,14 @@ static void choose_range(struct race_thread *thread, const struct op *op, unsign
 	}
 }
 
-/* Until DMA for the file is under way, and a bit longer. */
+/* Until DMA for the file is under way, of one request if possible, and a bit longer. */
 static void meet(struct race_thread *thread, struct race_file *file)
 {
 	long deadline = deadline_in(MEET_MS);
 
-	while (!file->pins && !deadline_over(deadline) && !race_over(thread->race))
-		deadline_pause();
+	file->wanted = true;
+	while (file->pins != 1 && !deadline_over(deadline) && !race_over(thread->race))
+		race_poll();
 	race_pause(thread, thread->race->spec->delay_us[RACE_SUBMIT_TO_OP]);
 }
 
@@ -155,6 +158,7 @@ static int run(struct race_thread *thread, const struct op *op, unsigned int num
 	thread->begun++;
 	rc = op->run(target);
 	thread->ended++;
+	file->wanted = false;
 	race_end(event, rc);
 	if (rc && rc != -ENOSPC)
 		race_harm(race, "P5 broken: %s failed: %s", op->name, strerror(-rc));
@@ -203,7 +207,7 @@ static void evict(struct race_thread *thread, const struct op *op, unsigned int 
 	struct op_target target = { .path = file->file.path, .peer_path = fresh.path };
 
 	if (race_file_create(race, number, &fresh)) {
-		deadline_pause();	/* nothing is free just now */
+		race_poll();	/* nothing is free just now */
 		return;
 	}
 	target.fd = dup(file->file.fd);
