@@ -6,7 +6,7 @@
 // Promise: P9
 // Harm: entries are deleted of pages that are still mapped, and blocks are freed under
 //   new DMA
-// Test: precise.*.mapped
+// Test: precise.*.mapped races.*
 // File: fs/dax.c
 
 @@

@@ -4,10 +4,11 @@
 //
 // Promise: P1
 // Harm: fsync() of one process lets truncate of another free blocks under DMA
-// Test: dma.*
+// Test: races.*
 // File: fs/dax.c
-// Missed: it takes an entry that is locked just when the scan comes to it, by a fault
-//   or fsync() on another processor; that no test can bring about on purpose
+// Missed: now and then by the races of the suite, which are short: it takes a page that is
+//   locked just when the scan comes to it, and is the only one that is pinned.
+//   dax_break_race finds it within a minute or two
 
 @@
 iterator name xas_for_each;
