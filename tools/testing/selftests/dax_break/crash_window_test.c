@@ -121,14 +121,17 @@ static int load_by_read(void *arg)
 	return 0;
 }
 
-/* Forks who will use ranges, then opens the holder, then maps the file. */
+/*
+ * Forks who will use ranges, then opens the holder, then maps the file; read-only, so that
+ * its pages stay clean: dirty ones are hard to take away in any case.
+ */
 static int prepare(struct contest *contest, struct use use, const char *name,
 		   int (*how)(void *arg))
 {
 	contest->use = use;
 	return waiter_fork(&contest->waiter, name, how, &contest->use) ?:
 	       holder_open(&contest->holder, "vmsplice") ?:
-	       dax_file_map(&contest->file, "shared", DAX_PTE);
+	       dax_file_map(&contest->file, "read_only", DAX_PTE);
 }
 
 /* Pins the first page of a range of the file. */
