@@ -4,7 +4,7 @@
 //
 // Promise: P1
 // Harm: files that are mapped by huge pages lose their blocks under DMA
-// Test: entries.*.pmd_head
+// Test: entries.*.pmd_head pmd_part.*
 // File: fs/dax.c
 
 @@
