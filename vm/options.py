@@ -19,8 +19,9 @@ SYNOPSIS
 DESCRIPTION
     Builds the dax_break selftests, boots a kernel in QEMU with emulated
     persistent memory, in a guest for each filesystem at the same time, runs them
-    there, and says what came of it: KTAP while they run, then a summary. Nothing of this machine is touched but
-    packages that are missing (installed if root) and the directory build/.
+    there, and says what came of it: KTAP while they run, then a summary. Nothing
+    of this machine is touched but packages that are missing (installed if root)
+    and the directory build/.
 
     TEST selects tests: a full name, a glob, a part of names, or a program.
 
