@@ -4,7 +4,7 @@
 // sleep, but tries the second one over and over. It sleeps for that one, too, with
 // neither file locked, and starts again.
 //
-// Test: frozen.*_both.* cost.xfs_c*_higher.* cost.xfs_exchange_higher.* killed.xfs_c*_higher.* killed.xfs_exchange_higher.*
+// Test: frozen.*_both.* frozen.*_higher.* cost.xfs_*_higher.* killed.xfs_*_higher.*
 // File: fs/xfs/xfs_inode.c
 
 @@
