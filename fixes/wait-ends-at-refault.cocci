@@ -5,7 +5,7 @@
 // unmaps the page anew. A page that another file maps as well is no reason to look
 // again: that mapping stays.
 //
-// Test: refault.* refault_by.* stream.*
+// Test: refault.* refault_by.* stream.* refault_pmd.* races_waiters.*
 // File: fs/dax.c
 
 @ wait @
