@@ -379,7 +379,8 @@ FIXTURE_TEARDOWN(same_file)
 	trial_teardown(_metadata, &self->trial);
 }
 
-TEST_F(same_file, meanwhile)
+/* Whoever can create no file any more has nothing to wait for. */
+TEST_F_TIMEOUT(same_file, meanwhile, 15)
 {
 	act_meanwhile(_metadata, &self->trial, &self->actor, "the file");
 }
