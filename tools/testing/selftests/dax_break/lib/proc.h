@@ -23,7 +23,7 @@ struct proc_task proc_task(pid_t pid);
  * that for PROC_STUCK_MS is not worth waiting for.
  */
 bool proc_stuck(pid_t pid);
-#define PROC_STUCK_MS	200
+#define PROC_STUCK_MS	100
 
 /* How often it has gone to sleep: its voluntary context switches. */
 unsigned long proc_switches(pid_t pid);

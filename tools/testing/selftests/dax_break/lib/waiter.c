@@ -38,6 +38,8 @@
 #define WATCH_CPU_MS	50
 /* A killed task that is not gone by then will not go before its pin does. */
 #define KILL_MS		2000
+/* On a busy machine, one that sleeps uninterruptibly must also be seen to as often. */
+#define STUCK_LOOKS	100
 
 struct waiter_shared {
 	atomic_bool done;
@@ -341,9 +343,11 @@ const char *waiter_describe(const struct waiter *waiter)
 static bool reap(pid_t pid)
 {
 	long deadline = deadline_in(KILL_MS), patience = deadline_in(PROC_STUCK_MS);
+	unsigned int stuck = 0;
 
 	while (waitpid(pid, NULL, WNOHANG) != pid) {
-		if (deadline_over(deadline) || (deadline_over(patience) && proc_stuck(pid)))
+		stuck = proc_stuck(pid) ? stuck + 1 : 0;
+		if (deadline_over(deadline) || (deadline_over(patience) && stuck >= STUCK_LOOKS))
 			return false;
 		deadline_pause();
 	}
