@@ -62,18 +62,22 @@ class Trees(unittest.TestCase):
             subprocess.run(["git", "-C", self.kdir, *words], check=True)
         self.enterContext(mock.patch.dict(os.environ, KDIR=str(self.kdir)))
         self.enterContext(mock.patch("sys.stderr"))
-        path = scratch / "break-it.cocci"
-        path.write_text(PATCH, encoding="utf-8")
-        self.patch = kbuild.read_patch(path)
+        self.patch = self.read("break-it", "wait")
+        self.other = self.read("break-more", "go")
+
+    def read(self, name: str, call: str) -> kbuild.Patch:
+        path = self.kdir.parent / f"{name}.cocci"
+        path.write_text(PATCH.replace("wait", call), encoding="utf-8")
+        return kbuild.read_patch(path)
 
     def write(self, text: str):
         (self.kdir / "a.c").write_text(text, encoding="utf-8")
 
-    def made(self, patch: kbuild.Patch | None = None) -> str:
+    def made(self, *patches: kbuild.Patch) -> str:
         """The kernel, made by a run of its own."""
         tree = kbuild.Tree(self.build)
         try:
-            return tree.kernel(patch).image.read_text(encoding="utf-8")
+            return tree.kernel(*patches).image.read_text(encoding="utf-8")
         finally:
             tree.close()
 
@@ -82,6 +86,12 @@ class Trees(unittest.TestCase):
         self.assertNotIn("wait", self.made(self.patch))
         self.assertIn("wait", (self.kdir / "a.c").read_text(encoding="utf-8"))
         self.assertIn("wait", self.made())
+
+    def test_patches_one_after_the_other(self):
+        self.assertNotRegex(self.made(self.patch, self.other), "wait|go")
+        self.assertRegex(self.made(self.other), "wait")
+        with self.assertRaisesRegex(RunError, "break-it does not apply"):
+            self.made(self.patch, self.other, self.patch)
 
     def test_what_is_not_in_git_is_not_copied(self):
         (self.kdir / ".config").touch()
@@ -119,6 +129,7 @@ class Defects(unittest.TestCase):
                     self.reference.tree.patched(patch)
                 except RunError as error:
                     self.fail(str(error))
+        self.reference.tree.patched(*kbuild.read_patches("fixes"))
 
     def test_all_name_tests(self):
         for patch in self.patches + kbuild.read_patches("fixes"):

@@ -10,12 +10,13 @@ build only compiles what has changed. Below build/kbuild:
     built-KEY/.patched  files of that copy that now differ from the source
 
 It is called built; built:debug is one that finds errors, and built:defects/NAME and
-built:fixes/NAME are patched by that file. Patches are Coccinelle's semantic
-patches: they say which code is meant, not on which line it is, and so apply to more
-than one version.
+built:fixes/NAME are patched by that file, or by those that a glob like fixes/* stands
+for, one after the other. Patches are Coccinelle's semantic patches: they say which
+code is meant, not on which line it is, and so apply to more than one version.
 """
 
 import fcntl
+import fnmatch
 import hashlib
 import os
 import re
@@ -97,12 +98,13 @@ def is_built(spec: str) -> bool:
 def resolve(spec: str, build: Path) -> Kernel:
     """Builds the kernel that @spec names; see the top of this file."""
     which = spec.partition(":")[2]
-    path = ROOT / f"{which}.cocci"
     if which in ("", "debug"):
         return Tree(build, debug=bool(which)).kernel()
-    if path.parent.parent != ROOT or not path.is_file():
+    kind, _, names = which.partition("/")
+    patches = [p for p in read_patches(kind) if fnmatch.fnmatch(p.name, names)]
+    if not patches:
         raise RunError(f"no kernel '{spec}': there is no {which}.cocci")
-    return Tree(build).kernel(read_patch(path))
+    return Tree(build).kernel(*patches)
 
 
 def run(*command: str | Path, log: Path) -> None:
@@ -139,11 +141,12 @@ class Tree:
     def version(self) -> str:
         return (self.dir / "include/config/kernel.release").read_text(encoding="utf-8").strip()
 
-    def kernel(self, patch: Patch | None = None) -> Kernel:
-        """The kernel with @patch, and nothing else, applied."""
-        self._apply(self.patched(patch) if patch else {})
+    def kernel(self, *patches: Patch) -> Kernel:
+        """The kernel with @patches, and nothing else, applied."""
+        self._apply(self.patched(*patches))
         run("make", "-C", self.dir, f"-j{os.cpu_count()}", "vmlinux", log=self.log)
-        origin = f"{self.source.name}, built here" + (f", with {patch.name}" if patch else "")
+        names = " and ".join(patch.name for patch in patches)
+        origin = f"{self.source.name}, built here" + (f", with {names}" if names else "")
         return Kernel(self.version, self.dir / "vmlinux", [], self.dir / ".config", origin)
 
     def close(self) -> None:
@@ -201,21 +204,27 @@ class Tree:
             print(f"# {self.source.name} does not have {', '.join(lost)}", file=sys.stderr)
         stamp.write_text(wanted, encoding="utf-8")
 
-    def patched(self, patch: Patch) -> dict[str, bytes]:
-        """The files that @patch changes. That it changes all it names proves it applies."""
-        changed = {}
-        for name in patch.files:
-            source, result = self.source / name, self.dir.with_suffix(".c")
-            if not source.is_file():
-                raise RunError(f"{patch.name} does not apply: no {name} in {self.source.name}")
-            before = source.read_bytes()
-            result.write_bytes(before)
-            run("spatch", "--very-quiet", "--no-includes", "--in-place", "--sp-file", patch.path,
-                result, log=self.log)
-            changed[name] = result.read_bytes()
-            if changed[name] == before:
-                raise RunError(f"{patch.name} does not apply: it finds nothing in {name}")
+    def patched(self, *patches: Patch) -> dict[str, bytes]:
+        """The files that @patches change. That each changes all it names proves it applies."""
+        changed: dict[str, bytes] = {}
+        for patch in patches:
+            for name in patch.files:
+                changed[name] = self._patch(patch, name, changed.get(name))
         return changed
+
+    def _patch(self, patch: Patch, name: str, before: bytes | None) -> bytes:
+        """File @name, which now is @before (None: as in the source), with @patch."""
+        source, result = self.source / name, self.dir.with_suffix(".c")
+        if not source.is_file():
+            raise RunError(f"{patch.name} does not apply: no {name} in {self.source.name}")
+        before = before or source.read_bytes()
+        result.write_bytes(before)
+        run("spatch", "--very-quiet", "--no-includes", "--in-place", "--sp-file", patch.path,
+            result, log=self.log)
+        after = result.read_bytes()
+        if after == before:
+            raise RunError(f"{patch.name} does not apply: it finds nothing in {name}")
+        return after
 
     def _apply(self, changed: dict[str, bytes]) -> None:
         """Makes the copy differ from the source in just this.

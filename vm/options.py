@@ -41,7 +41,7 @@ OPTIONS
     --modules DIR     modules of a kernel FILE that has not all built in
     --debug-kernel    --kernel built, with lockdep, KASAN and the like; slow
     --defect NAME     --kernel built, broken by defects/NAME.cocci
-    --fix NAME        --kernel built, mended by fixes/NAME.cocci
+    --fix NAME        --kernel built, mended by fixes/NAME.cocci; '*' for all of them
     --backend LIST    what the filesystems are on, all for all of them: ext4 and XFS on
                       nvdimm (the default), memmap, virtio-pmem, cxl; virtiofs on
                       virtiofs (by default, too); each takes guests of its own

@@ -14,7 +14,13 @@
  * A PMD entry is one large folio: since 6.15 a pin of any of its pages counts
  * on the first one (dax_folio_init(), fs/dax.c); before, each page had its own count.
  */
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <linux/mman.h>
+
 #include "dax_break.h"
+#include "deadline.h"
 
 #define PTE_PAGES	8U
 #define HOLE_PAGES	4U
@@ -141,6 +147,100 @@ TEST_F(pmd_part, pinned)
 	expect_wait_for(_metadata, &self->trial, self->first + 2);
 }
 
+/*
+ * The PMD's entry is locked nearly all the time: a process dirties it and has it written
+ * back, over and over, and writing back flushes all its pages under that lock. Whoever
+ * looks for pins has to wait for the lock; until 6be3e21d25ca (Linux 6.15) he stepped over
+ * the entry. The process ends as soon as the operation sleeps.
+ */
+FIXTURE(locked) {
+	struct trial trial;
+	struct waiter writeback;
+	unsigned long *rounds;		/* of that process, which shares it */
+};
+
+FIXTURE_VARIANT(locked) {
+	struct fs_op on;
+};
+
+/*
+ * As long as there is a block to be dirtied. It is not mapped while the entry is locked, or
+ * whoever is to find it locked would first have to ask this CPU to flush its TLB.
+ */
+static int write_back(void *arg)
+{
+	FIXTURE_DATA(locked) *self = arg;
+	const struct dax_file *file = &self->trial.file;
+	size_t pmd = dax_file_pmd_pages() * file->page_size;
+	int rc = 0;
+
+	munmap(file->map, file->pages * file->page_size);
+	while (!rc) {
+		if (mmap(file->map, pmd, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			 file->fd, 0) == MAP_FAILED ||
+		    madvise(file->map, file->page_size, MADV_POPULATE_WRITE) ||
+		    munmap(file->map, pmd) ||
+		    sync_file_range(file->fd, 0, pmd, SYNC_FILE_RANGE_WRITE_AND_WAIT))
+			rc = -errno;
+		__atomic_add_fetch(self->rounds, 1, __ATOMIC_RELAXED);
+	}
+	return rc == -EFAULT ? 0 : rc;
+}
+
+/* Each on a CPU of its own, if there are two: so that one looks while the other locks. */
+static void keep_apart(pid_t one, pid_t other)
+{
+	cpu_set_t all, first, rest;
+
+	CPU_ZERO(&first);
+	if (sched_getaffinity(0, sizeof(all), &all) || CPU_COUNT(&all) < 2)
+		return;
+	for (int cpu = 0; !CPU_COUNT(&first); cpu++)
+		if (CPU_ISSET(cpu, &all))
+			CPU_SET(cpu, &first);
+	CPU_XOR(&rest, &all, &first);
+	sched_setaffinity(one, sizeof(first), &first);
+	sched_setaffinity(other, sizeof(rest), &rest);
+}
+
+FIXTURE_SETUP(locked)
+{
+	self->rounds = mmap(NULL, sizeof(*self->rounds), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->rounds);
+	REQUIRE(return, setup(&self->trial, &variant->on, 0, dax_file_pmd_pages() + PTE_PAGES));
+	REQUIRE(return, waiter_fork(&self->writeback, "write-back", write_back, self));
+	keep_apart(self->writeback.pid, self->trial.waiter.pid);
+}
+
+FIXTURE_TEARDOWN(locked)
+{
+	waiter_end(&self->writeback);
+	trial_teardown(_metadata, &self->trial);
+}
+
+TEST_F(locked, by_writeback)
+{
+	struct trial *trial = &self->trial;
+	long deadline = deadline_in(DEADLINE_MS);
+
+	REQUIRE(return, trial_hold_aside(trial, 1));
+	/* It stays mapped: before 6.15 no pin counted otherwise. */
+	ASSERT_EQ(0, madvise(trial->file.map, trial->file.pages * trial->file.page_size,
+			     MADV_DONTNEED));
+	waiter_start(&self->writeback);
+	while (!__atomic_load_n(self->rounds, __ATOMIC_RELAXED) && !deadline_over(deadline))
+		deadline_pause();
+	ASSERT_LT(0UL, *self->rounds) {
+		TH_LOG("nothing is written back: %s", waiter_describe(&self->writeback));
+	}
+	trial_start(trial);
+	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_TRUE(waiter_kill(&self->writeback));
+	REQUIRE(return, trial_release(trial, 1));
+	ASSERT_COMPLETES(trial);
+}
+
 #include "aftermath_fixture.h"
 
 int main(int argc, char **argv)
@@ -148,5 +248,7 @@ int main(int argc, char **argv)
 	VARIANTS_OF_OPS(entries, 0, OP_SPARES | OP_WITHIN);
 	/* Whatever affects the whole file anyway is no different here. */
 	VARIANTS_OF_OPS(pmd_part, 0, OP_SPARES | OP_EVICTS);
+	/* One that evicts would find the other process' mapping. */
+	VARIANTS_OF_OPS(locked, OP_FREES, OP_EVICTS);
 	return dax_break_main(argc, argv);
 }

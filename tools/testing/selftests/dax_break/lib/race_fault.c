@@ -135,7 +135,7 @@ static int write_back(struct access *a)
 	int rc = store(a);
 
 	if (!rc && sync_file_range(a->file->file.fd, a->page * a->file->file.page_size, a->len,
-				   SYNC_FILE_RANGE_WRITE))
+				   SYNC_FILE_RANGE_WRITE_AND_WAIT))
 		rc = -errno;
 	return rc;
 }
@@ -219,21 +219,31 @@ static void access_once(struct race_thread *thread, const struct kind *kind)
 	race_end(event, kind->run(&a));
 }
 
+/* Accesses of @kinds, one after the other, each counted by @count. */
+static void *run(struct race_thread *thread, const struct kind *kinds, size_t nr_kinds,
+		 unsigned long *count, bool (*in_a_hurry)(const struct race *race))
+{
+	struct race *race = thread->race;
+
+	catch_faults();
+	while (!race_over(race)) {
+		if (race->no_faults) {
+			race_poll();
+			continue;
+		}
+		access_once(thread, choose(thread, kinds, nr_kinds));
+		__atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
+		if (!in_a_hurry || !in_a_hurry(race))
+			race_pause(thread, PAUSE_US);
+	}
+	return NULL;
+}
+
 void *race_fault_run(void *arg)
 {
 	struct race_thread *thread = arg;
 
-	catch_faults();
-	while (!race_over(thread->race)) {
-		if (thread->race->no_faults) {
-			race_poll();
-			continue;
-		}
-		access_once(thread, choose(thread, faults, ARRAY_SIZE(faults)));
-		__atomic_add_fetch(&thread->race->result->faults, 1, __ATOMIC_RELAXED);
-		race_pause(thread, PAUSE_US);
-	}
-	return NULL;
+	return run(thread, faults, ARRAY_SIZE(faults), &thread->race->result->faults, NULL);
 }
 
 /* Now is when a locked entry counts. */
@@ -249,16 +259,5 @@ void *race_sync_run(void *arg)
 {
 	struct race_thread *thread = arg;
 
-	catch_faults();
-	while (!race_over(thread->race)) {
-		if (thread->race->no_faults) {
-			race_poll();
-			continue;
-		}
-		access_once(thread, choose(thread, syncs, ARRAY_SIZE(syncs)));
-		__atomic_add_fetch(&thread->race->result->syncs, 1, __ATOMIC_RELAXED);
-		if (!meets_dma(thread->race))
-			race_pause(thread, PAUSE_US);
-	}
-	return NULL;
+	return run(thread, syncs, ARRAY_SIZE(syncs), &thread->race->result->syncs, meets_dma);
 }

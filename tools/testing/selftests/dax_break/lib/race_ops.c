@@ -176,14 +176,18 @@ static void restore_size(struct race_thread *thread, unsigned int number)
 		run(thread, op_find("truncate"), number, &target);
 }
 
-/* Pages whose blocks may be shared get others, without any copy-on-write. */
+/*
+ * Pages whose blocks may be shared get others, without any copy-on-write: that of a page
+ * of which only a part is written to is known to forget pins.
+ */
 static void renew(struct race_thread *thread, unsigned int number)
 {
 	const struct dax_file *file = &thread->race->files[number].file;
+	const struct op whole_pages = { .flags = 0 };
 	struct op_target target = { .fd = file->fd };
 	__u64 *words;
 
-	choose_range(thread, op_find("punch"), file->pages, file->page_size, &target);
+	choose_range(thread, &whole_pages, file->pages, file->page_size, &target);
 	if (run(thread, op_find("punch"), number, &target))
 		return;
 	words = malloc(target.len);

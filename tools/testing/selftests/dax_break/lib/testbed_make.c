@@ -88,6 +88,12 @@ static __u64 size_of(const struct filesystem *fs)
 	return mib ? strtoull(mib, NULL, 0) << 20 : fs->namespace_size;
 }
 
+static int format_and_mount(const struct bed *bed)
+{
+	return filesystem_format(bed->fs, bed->device) ?:
+	       filesystem_mount(bed->fs, bed->device, bed->mount);
+}
+
 /* On capacity that nobody uses; the lock keeps others from the same. */
 static int carve_bed(struct bed *bed)
 {
@@ -102,8 +108,7 @@ static int carve_bed(struct bed *bed)
 		return rc;
 	rc = pmem_carve(size_of(bed->fs), uuid, bed->device, sizeof(bed->device));
 	ledger_unlock();
-	return rc ?: filesystem_format(bed->fs, bed->device) ?:
-	       filesystem_mount(bed->fs, bed->device, bed->mount);
+	return rc ?: format_and_mount(bed);
 }
 
 /* In a guest of ours: where memory has no labels, all of it is for us. */
@@ -111,16 +116,14 @@ static int make_guest_bed(struct bed *bed)
 {
 	if (pmem_whole(bed->device, sizeof(bed->device)))
 		return carve_bed(bed);
-	return filesystem_format(bed->fs, bed->device) ?:
-	       filesystem_mount(bed->fs, bed->device, bed->mount);
+	return format_and_mount(bed);
 }
 
 /* What somebody serves. */
 static int tagged_bed(struct bed *bed)
 {
 	snprintf(bed->device, sizeof(bed->device), "%s", getenv(bed->fs->tag));
-	return filesystem_format(bed->fs, bed->device) ?:
-	       filesystem_mount(bed->fs, bed->device, bed->mount);
+	return format_and_mount(bed);
 }
 
 /* On the @i-th namespace that was named. */
