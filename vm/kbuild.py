@@ -95,16 +95,22 @@ def is_built(spec: str) -> bool:
     return spec.partition(":")[0] == "built"
 
 
+# Of this process: until it ends nobody else builds another kernel where guests boot this one.
+_trees_in_use: list["Tree"] = []
+
+
 def resolve(spec: str, build: Path) -> Kernel:
     """Builds the kernel that @spec names; see the top of this file."""
     which = spec.partition(":")[2]
-    if which in ("", "debug"):
-        return Tree(build, debug=bool(which)).kernel()
-    kind, _, names = which.partition("/")
-    patches = [p for p in read_patches(kind) if fnmatch.fnmatch(p.name, names)]
-    if not patches:
-        raise RunError(f"no kernel '{spec}': there is no {which}.cocci")
-    return Tree(build).kernel(*patches)
+    debug, patches = which == "debug", []
+    if which and not debug:
+        kind, _, names = which.partition("/")
+        patches = [p for p in read_patches(kind) if fnmatch.fnmatch(p.name, names)]
+        if not patches:
+            raise RunError(f"no kernel '{spec}': there is no {which}.cocci")
+    tree = Tree(build, debug)
+    _trees_in_use.append(tree)
+    return tree.kernel(*patches)
 
 
 def run(*command: str | Path, log: Path) -> None:

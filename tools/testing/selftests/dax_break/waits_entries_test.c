@@ -155,12 +155,18 @@ TEST_F(pmd_part, pinned)
  */
 FIXTURE(locked) {
 	struct trial trial;
-	struct waiter writeback;
-	unsigned long *rounds;		/* of that process, which shares it */
+	struct waiter process;
+	struct writeback *writeback;
 };
 
 FIXTURE_VARIANT(locked) {
 	struct fs_op on;
+};
+
+/* What that process shares with the test. */
+struct writeback {
+	const struct dax_file *file;
+	unsigned long rounds;		/* so far */
 };
 
 /*
@@ -169,8 +175,8 @@ FIXTURE_VARIANT(locked) {
  */
 static int write_back(void *arg)
 {
-	FIXTURE_DATA(locked) *self = arg;
-	const struct dax_file *file = &self->trial.file;
+	struct writeback *writeback = arg;
+	const struct dax_file *file = writeback->file;
 	size_t pmd = dax_file_pmd_pages() * file->page_size;
 	int rc = 0;
 
@@ -182,7 +188,7 @@ static int write_back(void *arg)
 		    munmap(file->map, pmd) ||
 		    sync_file_range(file->fd, 0, pmd, SYNC_FILE_RANGE_WRITE_AND_WAIT))
 			rc = -errno;
-		__atomic_add_fetch(self->rounds, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&writeback->rounds, 1, __ATOMIC_RELAXED);
 	}
 	return rc == -EFAULT ? 0 : rc;
 }
@@ -205,17 +211,18 @@ static void keep_apart(pid_t one, pid_t other)
 
 FIXTURE_SETUP(locked)
 {
-	self->rounds = mmap(NULL, sizeof(*self->rounds), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->rounds);
+	self->writeback = mmap(NULL, sizeof(*self->writeback), PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->writeback);
+	self->writeback->file = &self->trial.file;
 	REQUIRE(return, setup(&self->trial, &variant->on, 0, dax_file_pmd_pages() + PTE_PAGES));
-	REQUIRE(return, waiter_fork(&self->writeback, "write-back", write_back, self));
-	keep_apart(self->writeback.pid, self->trial.waiter.pid);
+	REQUIRE(return, waiter_fork(&self->process, "write-back", write_back, self->writeback));
+	keep_apart(self->process.pid, self->trial.waiter.pid);
 }
 
 FIXTURE_TEARDOWN(locked)
 {
-	waiter_end(&self->writeback);
+	waiter_end(&self->process);
 	trial_teardown(_metadata, &self->trial);
 }
 
@@ -228,15 +235,16 @@ TEST_F(locked, by_writeback)
 	/* It stays mapped: before 6.15 no pin counted otherwise. */
 	ASSERT_EQ(0, madvise(trial->file.map, trial->file.pages * trial->file.page_size,
 			     MADV_DONTNEED));
-	waiter_start(&self->writeback);
-	while (!__atomic_load_n(self->rounds, __ATOMIC_RELAXED) && !deadline_over(deadline))
+	waiter_start(&self->process);
+	while (!__atomic_load_n(&self->writeback->rounds, __ATOMIC_RELAXED) &&
+	       !deadline_over(deadline))
 		deadline_pause();
-	ASSERT_LT(0UL, *self->rounds) {
-		TH_LOG("nothing is written back: %s", waiter_describe(&self->writeback));
+	ASSERT_LT(0UL, self->writeback->rounds) {
+		TH_LOG("nothing is written back: %s", waiter_describe(&self->process));
 	}
 	trial_start(trial);
 	ASSERT_BLOCKED(trial, waiter_observe);
-	ASSERT_TRUE(waiter_kill(&self->writeback));
+	ASSERT_TRUE(waiter_kill(&self->process));
 	REQUIRE(return, trial_release(trial, 1));
 	ASSERT_COMPLETES(trial);
 }

@@ -100,10 +100,14 @@ static int populate(struct access *a)
 	return load(a);
 }
 
-/* Not only for that moment: whoever accesses it meanwhile has his signal, or EFAULT. */
+/*
+ * Not only for that moment: whoever accesses it meanwhile has his signal, or EFAULT. The
+ * addresses stay taken, or another thread's mmap(2) would get them.
+ */
 static int remap(struct access *a)
 {
-	if (munmap(a->addr, a->len))
+	if (mmap(a->addr, a->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+	    MAP_FAILED)
 		return -errno;
 	sched_yield();
 	return race_map(a->thread->race, a->number, a->map, a->page, a->count);
