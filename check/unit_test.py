@@ -101,6 +101,9 @@ class Outcomes(unittest.TestCase):
         results, _ = feed("begin a_test", f"out ok 1 {TESTS[0].name}", "end a_test timeout")
         self.assertEqual(len(results.with_status("passed")), 1)
         self.assertEqual(len(results.with_status("failed")), 3)
+        said = report.Report(results, [], "./again", {}).text()
+        self.assertRegex(said, "FAILED a_test, 3 tests\n.* ran out of time before this test")
+        self.assertIn("again: ./again a_test\n", said)
 
     def test_death_after_the_last_test_is_failure(self):
         results, ktap = feed("begin a_test", f"out ok 1 {TESTS[0].name}", "end a_test signal 11",
@@ -212,7 +215,8 @@ class Boots(unittest.TestCase):
         alone = Feed(results, ktap.append, [test], 5, "xfs:")
         alone.feed("begin b_test")
         words = guest.last_words(guest.End.CRASHED, "x\n[ 1.2] kernel BUG at fs/inode.c:793!\n"
-                                 "RIP: 0010:clear_inode+0x73/0x80\nRIP: 0033:0x7f02\nKernel panic - not syncing")
+                                 "RIP: 0010:clear_inode+0x73/0x80\nRIP: 0033:0x7f02\n"
+                                 "Kernel panic - not syncing")
         alone.cut_off(words)
         self.assertEqual(results.cases[test.name].status, "failed")
         self.assertEqual(results.cases[test.name].why, "P9 broken: the guest crashed: "
@@ -314,12 +318,14 @@ class NewFailures(unittest.TestCase):
         patches = kbuild.read_patches("defects")[:3]
         text = defects.table(patches, {
             patches[0].name: defects.Outcome(defects.CAUGHT, "a.b.c", "P1 broken: x", 2.0),
-            patches[1].name: defects.Outcome(defects.UNUSABLE, why="finds nothing")}, ["lazy"])
+            patches[1].name: defects.Outcome(defects.UNUSABLE, why="finds nothing")},
+                             ["lazy", "races_dma"])
+        self.assertIn(f"- `races_dma`: {defects.CONTROLS['races_dma']}", text)
         self.assertIn("3 defects, 2 tried, 1 caught, half of them within 2.0 s.", text)
         self.assertIn("| `a.b.c` | 2.0 |", text)
         self.assertIn(f"- {patches[1].name}: finds nothing", text)
         self.assertIn("| not tried |", text)
-        self.assertIn("a bug of the unbroken kernel: `lazy`.", text)
+        self.assertIn("\n- `lazy`: **nothing has shown yet that it can**\n", text)
 
 
 class Hunts(unittest.TestCase):

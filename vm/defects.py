@@ -42,7 +42,7 @@ CAUGHT, MISSED, UNUSABLE = "caught", "missed", "unusable"
 
 # Fixtures that no kernel is expected to make fail, and why they stay.
 CONTROLS = {
-    "races_dma": "whether the races have had DMA from every source, or prove less than they seem to",
+    "races_dma": "tells whether the races had DMA from every source, or prove less than it seems",
 }
 
 INTRODUCTION = """\
@@ -290,7 +290,8 @@ def table(patches: list[Patch], outcomes: dict[str, Outcome], never: list[str]) 
     lines += [f"- {patch.name}: {patch.what}" for patch in patches]
     if notes:
         lines += ["", "Not caught, and why:", "", *notes]
-    lines += ["", "Fixtures that fail neither by one of these nor by a bug of the unbroken kernel:", ""]
+    lines += ["", "Fixtures that neither one of these makes fail nor a bug of the unbroken kernel:",
+              ""]
     lines += [f"- `{name}`: {CONTROLS.get(name, '**nothing has shown yet that it can**')}"
               for name in never] or ["none"]
     return INTRODUCTION + "\n".join(lines) + "\n"

@@ -48,10 +48,10 @@ def environment(boot: Boot | None, chosen: list[Test]) -> list[str]:
             *(["env DAX_BREAK_DESTRUCTIVE=1"] if boot and boot.alone else [])]
 
 
-def orders(boot: Boot, the_suite: Suite) -> list[str]:
-    """What the guest shall do, as init.c reads it."""
+def orders(boot: Boot, the_suite: Suite, patience: int) -> list[str]:
+    """What the guest shall do, as init.c reads it. @patience: a factor, for time limits."""
     tests = list(boot.tests)
-    runs = [" ".join(["run", str(the_suite.timeout), f"/bin/{program}",
+    runs = [" ".join(["run", str(the_suite.timeout * patience), f"/bin/{program}",
                       *the_suite.arguments(program, tests)]) for program in boot.programs]
     return [*environment(boot, tests), *runs]
 
@@ -166,8 +166,8 @@ class Machines:
             feed.skip(boot.programs, obstacle)
             return End.DONE, ""
         # A test that had to be alone may leave a kernel that does not even shut down.
-        return self.run(boot.name, orders(boot, self.suite), feed.feed, backend=boot.backend,
-                        may_crash=boot.alone,
+        return self.run(boot.name, orders(boot, self.suite, self.opts.patience), feed.feed,
+                        backend=boot.backend, may_crash=boot.alone,
                         enough=lambda text: enough(text) or (boot.alone and feed.all_told()))
 
     def _log(self, name: str) -> Path:

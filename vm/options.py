@@ -8,6 +8,10 @@ from pathlib import Path
 from . import backend
 from .errors import RunError
 
+TIMEOUT = 600           # seconds for a guest
+DEBUG_KERNEL = "built:debug"
+DEBUG_PATIENCE = 10     # with that one, everything may take so many times as long
+
 HELP = """\
 NAME
     run_tests.sh - does this kernel wait for pinned pages before it takes the
@@ -39,7 +43,8 @@ OPTIONS
                         FILE          a bzImage or vmlinuz
                         DIRECTORY     a kernel tree, built
     --modules DIR     modules of a kernel FILE that has not all built in
-    --debug-kernel    --kernel built, with lockdep, KASAN and the like; slow
+    --debug-kernel    --kernel built, with lockdep, KASAN and the like: it takes, and
+                      gets, ten times as long
     --defect NAME     --kernel built, broken by defects/NAME.cocci
     --fix NAME        --kernel built, mended by fixes/NAME.cocci; '*' for all of them
     --backend LIST    what the filesystems are on, all for all of them: ext4 and XFS on
@@ -121,14 +126,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
         parser.add_argument(option, dest="kernel", type=f"built:{what}/{{}}".format,
                             metavar="NAME")
     parser.add_argument("--debug-kernel", dest="kernel", action="store_const",
-                        const="built:debug")
+                        const=DEBUG_KERNEL)
     parser.add_argument("--backend", type=backend.parse, default=[],
                         metavar="LIST")
     parser.add_argument("--fs", default="", metavar="LIST")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--ktap", type=Path, metavar="FILE")
     parser.add_argument("--destructive", action="store_true")
-    parser.add_argument("--timeout", type=seconds, default=600, metavar="SECONDS")
+    parser.add_argument("--timeout", type=seconds, metavar="SECONDS")
     parser.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto")
     parser.add_argument("--memory", type=size_mib, default=1024, metavar="SIZE")
     parser.add_argument("--shell", action="store_true")
@@ -137,6 +142,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--no-install", action="store_true")
     parser.add_argument("tests", nargs="*", metavar="TEST")
     args = parser.parse_args(argv)
+    args.patience = DEBUG_PATIENCE if args.kernel == DEBUG_KERNEL else 1
+    args.timeout = args.timeout or TIMEOUT * args.patience
     if args.pmem and not args.host:
         parser.error("--pmem names this machine's memory, which only --host uses")
     if args.host and (args.shell or args.modules or args.kernel != "debian" or

@@ -4,7 +4,7 @@
 import fnmatch
 import itertools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from .backend import usual
@@ -73,7 +73,8 @@ class Report:
         return [c for c in self.results.with_status("passed") if self.bug(c)]
 
     def text(self) -> str:
-        parts = [self._failures(), self._skips(), self._recorded(), self._surprises(), self._totals()]
+        parts = [self._failures(), self._skips(), self._recorded(), self._surprises(),
+                 self._totals()]
         return "\n".join(part for part in parts if part)
 
     def _failures(self) -> str:
@@ -84,14 +85,15 @@ class Report:
                                           c.test.title if c.reached else
                                           (c.test.program, c.test.backend)):
             first, *others = cases
-            test, more = first.test, ""
+            test, what, selection = first.test, first.test.title, first.test.name
             if others:
-                test = replace(test, name=test.program)
-                more = f", {len(others) + 1} tests"
-            lines += [f"FAILED {test.title}{more}", f"    {first.why}", self._again(test)]
+                selection = test.program
+                what = f"{test.on_backend(test.program)}, {len(others) + 1} tests"
+            lines += [f"FAILED {what}", f"    {first.why}", self._again(test, selection)]
         lines += [f"FAILED {problem}" for problem in self.results.problems]
         for what in dict.fromkeys(self.bug(c).what for c in failed if self.bug(c)):
-            lines += self._known(what, [c for c in failed if self.bug(c) and self.bug(c).what == what])
+            lines += self._known(what, [c for c in failed
+                                        if self.bug(c) and self.bug(c).what == what])
         return "\n".join(lines)
 
     def _known(self, what: str, cases: list[Case]) -> list[str]:
@@ -100,12 +102,12 @@ class Report:
         others = len(cases) - 1
         more = f" and {others} other test{'s' * (others > 1)}" if others else ""
         return [f"KNOWN {what}", f"    found by {test.title}{more}",
-                f"    {cases[0].why}", self._again(test)]
+                f"    {cases[0].why}", self._again(test, test.name)]
 
-    def _again(self, test: Test) -> str:
-        """The command that runs @test, or all of its program that has no name."""
+    def _again(self, test: Test, selection: str) -> str:
+        """The command that runs @selection where @test has been run."""
         where = "" if test.backend == usual(test.fs) else f" --backend {test.backend}"
-        return f"    again: {self.again}{where} {test.name}"
+        return f"    again: {self.again}{where} {selection}"
 
     def _skips(self) -> str:
         reasons: dict[str, int] = {}

@@ -36,14 +36,15 @@ class Test:
     @property
     def place(self) -> str:
         """The filesystem, and what that is on if it is not the default."""
-        return self._on_backend(self.fs)
+        return self.on_backend(self.fs)
 
     @property
     def title(self) -> str:
         """Its name in results."""
-        return self._on_backend(self.name)
+        return self.on_backend(self.name)
 
-    def _on_backend(self, what: str) -> str:
+    def on_backend(self, what: str) -> str:
+        """@what, and where this test runs if that is not the default."""
         return what if self.backend == usual(self.fs) else f"{self.backend}:{what}"
 
     @property
