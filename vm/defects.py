@@ -255,7 +255,8 @@ def try_fix(reference: Reference, patch: Patch) -> list[str]:
         status, why = reference.unbroken([])[name]
         if name in mended:
             status, why = ("passed", "") if status == "failed" else (status, why)
-        if case.status != status or promises(case.why) != promises(why):
+        # What still fails may break less: whose a freed block is next, for one, is chance.
+        if case.status != status or promises(case.why) - promises(why):
             wrong.append(f"{name} {case.status} instead of {status}: {case.why}")
     return wrong
 
