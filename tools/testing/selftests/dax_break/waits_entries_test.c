@@ -178,19 +178,15 @@ static int write_back(void *arg)
 	struct writeback *writeback = arg;
 	const struct dax_file *file = writeback->file;
 	size_t pmd = dax_file_pmd_pages() * file->page_size;
-	int rc = 0;
 
 	munmap(file->map, file->pages * file->page_size);
-	while (!rc) {
-		if (mmap(file->map, pmd, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-			 file->fd, 0) == MAP_FAILED ||
-		    madvise(file->map, file->page_size, MADV_POPULATE_WRITE) ||
-		    munmap(file->map, pmd) ||
-		    sync_file_range(file->fd, 0, pmd, SYNC_FILE_RANGE_WRITE_AND_WAIT))
-			rc = -errno;
+	while (mmap(file->map, pmd, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file->fd,
+		    0) != MAP_FAILED &&
+	       !madvise(file->map, file->page_size, MADV_POPULATE_WRITE) &&
+	       !munmap(file->map, pmd) &&
+	       !sync_file_range(file->fd, 0, pmd, SYNC_FILE_RANGE_WRITE_AND_WAIT))
 		__atomic_add_fetch(&writeback->rounds, 1, __ATOMIC_RELAXED);
-	}
-	return rc == -EFAULT ? 0 : rc;
+	return errno == EFAULT ? 0 : -errno;
 }
 
 /* Each on a CPU of its own, if there are two: so that one looks while the other locks. */
