@@ -6,6 +6,7 @@
 // again: that mapping stays.
 //
 // Test: refault.* refault_by.* stream.* refault_pmd.* races_waiters.*
+//   crash_window.*.refault
 // File: fs/dax.c
 
 @ wait @
