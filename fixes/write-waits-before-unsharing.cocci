@@ -3,7 +3,7 @@
 // XFS writes to a shared block by putting another one in its place, whoever has its
 // pages pinned. It breaks the layout first.
 //
-// Test: cow.*_write.*
+// Test: cow.*_write.* crash.xfs.cow_of_pinned_pmd
 // File: fs/xfs/xfs_file.c
 
 @@

@@ -27,6 +27,7 @@
 
 FIXTURE(crash) {
 	struct trial trial;		/* clones the file to its peer */
+	struct waiter write;		/* to a page of the file */
 	struct waiter remove[2];	/* the file, and the peer */
 	int pipe[2];			/* to read pages into */
 };
@@ -45,8 +46,21 @@ static int unlink_and_close(void *arg)
 	return unlink_run(&target);
 }
 
+/* Of a PMD, to be written to: not the first one, which all pins are counted on. */
+static unsigned int middle_page(const struct dax_file *file)
+{
+	return file->pages - 3;
+}
+
+static int write_byte(void *arg)
+{
+	const struct dax_file *file = arg;
+
+	return pwrite(file->fd, "x", 1, middle_page(file) * file->page_size) == 1 ? 0 : -errno;
+}
+
 /* Everything that comes before the first page is mapped. */
-static int prepare(struct trial *trial, struct waiter remove[2])
+static int prepare(struct trial *trial, struct waiter *write, struct waiter remove[2])
 {
 	trial_start(trial);
 	if (waiter_observe_end(&trial->waiter) != WAITER_DONE || waiter_result(&trial->waiter))
@@ -54,7 +68,8 @@ static int prepare(struct trial *trial, struct waiter remove[2])
 	/* It has the files open. */
 	waiter_end(&trial->waiter);
 	dax_file_unmap(&trial->file);
-	return waiter_fork(&remove[0], "unlink", unlink_and_close, &trial->file) ?:
+	return waiter_fork(write, "write", write_byte, &trial->file) ?:
+	       waiter_fork(&remove[0], "unlink", unlink_and_close, &trial->file) ?:
 	       waiter_fork(&remove[1], "unlink of the clone", unlink_and_close, &trial->peer);
 }
 
@@ -74,7 +89,7 @@ FIXTURE_SETUP(crash)
 		SKIP(return, DAX_FILE_NO_PMD);
 	ASSERT_EQ(0, pipe(self->pipe));
 	REQUIRE(return, trial_setup(&self->trial, &spec));
-	REQUIRE(return, prepare(&self->trial, self->remove));
+	REQUIRE(return, prepare(&self->trial, &self->write, self->remove));
 	REQUIRE(return, dax_file_map(&self->trial.file, "shared", DAX_PMD));
 	REQUIRE(return, dax_file_map(&self->trial.peer, "shared", DAX_PTE));
 }
@@ -82,6 +97,7 @@ FIXTURE_SETUP(crash)
 FIXTURE_TEARDOWN(crash)
 {
 	holder_close(&self->trial.holder);
+	waiter_end(&self->write);
 	for (size_t i = 0; i < ARRAY_SIZE(self->remove); i++)
 		waiter_end(&self->remove[i]);
 	trial_teardown(_metadata, &self->trial);
@@ -163,20 +179,29 @@ TEST_F(crash, other_page_of_clone_then_pmd)
 	expect_removal(_metadata, &self->trial, self->remove);
 }
 
-/* A page of a PMD is pinned, and written to; what is pinned is the clone's alone. */
+/*
+ * A page of a PMD is pinned, and written to. That may wait until it is pinned no more; else
+ * what is pinned is the clone's alone.
+ */
 TEST_F(crash, cow_of_pinned_pmd)
 {
 	struct trial *trial = &self->trial;
 	struct dax_file *file = &trial->file;
-	unsigned int page = file->pages - 3;
+	unsigned int page = middle_page(file);
 	bool filled;
 	__u64 word;
 
 	expect_load_by_pmd(_metadata, self->pipe, file);
 	REQUIRE(return, holder_hold(&trial->holder, page, dax_file_page(file, page),
 				    file->page_size));
-	ASSERT_EQ(1, pwrite(file->fd, "x", 1, page * file->page_size));
+	waiter_start(&self->write);
+	waiter_observe(&self->write);
 	REQUIRE(return, holder_release(&trial->holder, page, &filled, &word));
+	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&self->write)) {
+		TH_LOG("P2 broken: %s, with nothing pinned", waiter_describe(&self->write));
+	}
+	ASSERT_EQ(0, waiter_result(&self->write));
+	waiter_end(&self->write);	/* it has the file open */
 	expect_removal(_metadata, trial, self->remove);
 }
 
