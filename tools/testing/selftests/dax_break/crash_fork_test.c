@@ -18,6 +18,7 @@
  * On a machine that is needed for anything else these tests are skipped, unless
  * DAX_BREAK_DESTRUCTIVE=1 is set. run_tests.sh gives each of them a guest of its own.
  */
+#include "consent.h"
 #include "dax_break.h"
 
 FIXTURE(crash_fork) {
@@ -43,7 +44,6 @@ static int load_and_punch(void *arg)
 
 FIXTURE_SETUP(crash_fork)
 {
-	const char *agreed = getenv("DAX_BREAK_DESTRUCTIVE");
 	const struct trial_spec spec = {
 		.fs = variant->fs,
 		.op = "punch",
@@ -53,8 +53,7 @@ FIXTURE_SETUP(crash_fork)
 		.entries = DAX_PMD,
 	};
 
-	if (!agreed || strcmp(agreed, "1"))
-		SKIP(return, "may crash the machine: set DAX_BREAK_DESTRUCTIVE=1 to allow that");
+	REQUIRE(return, consent_to_crash());
 	REQUIRE(return, trial_setup_pmd(&self->trial, &spec));
 }
 

@@ -13,7 +13,7 @@
  * its own count of users; a reference to a page of a DAX file is none of these.
  *
  * The kernel may crash, and nothing can be mounted afterwards: only run with
- * DAX_BREAK_DESTRUCTIVE set, in a guest that is thrown away.
+ * DAX_BREAK_DESTRUCTIVE=1, in a guest that is thrown away.
  */
 #include <fcntl.h>
 #include <libgen.h>
@@ -21,6 +21,7 @@
 #include <mntent.h>
 #include <unistd.h>
 
+#include "consent.h"
 #include "dax_break.h"
 
 /* A device that is bound to a driver, in sysfs. */
@@ -90,8 +91,7 @@ FIXTURE_SETUP(crash_namespace)
 		.pages = 4,
 	};
 
-	if (!getenv("DAX_BREAK_DESTRUCTIVE"))
-		SKIP(return, "it may crash the kernel, so DAX_BREAK_DESTRUCTIVE has to be set");
+	REQUIRE(return, consent_to_crash());
 	REQUIRE(return, find_bound(testbed_mount(variant->fs), &self->bound));
 	REQUIRE(return, waiter_fork(&self->waiter, "disabling the namespace", unbind,
 				    &self->bound));

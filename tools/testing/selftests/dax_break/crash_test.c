@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "consent.h"
 #include "dax_break.h"
 #include "op_run.h"
 
@@ -47,7 +48,7 @@ static int unlink_and_close(void *arg)
 }
 
 /* Of a PMD, to be written to: not the first one, which all pins are counted on. */
-static unsigned int middle_page(const struct dax_file *file)
+static unsigned int tail_page(const struct dax_file *file)
 {
 	return file->pages - 3;
 }
@@ -56,7 +57,7 @@ static int write_byte(void *arg)
 {
 	const struct dax_file *file = arg;
 
-	return pwrite(file->fd, "x", 1, middle_page(file) * file->page_size) == 1 ? 0 : -errno;
+	return pwrite(file->fd, "x", 1, tail_page(file) * file->page_size) == 1 ? 0 : -errno;
 }
 
 /* Everything that comes before the first page is mapped. */
@@ -75,7 +76,6 @@ static int prepare(struct trial *trial, struct waiter *write, struct waiter remo
 
 FIXTURE_SETUP(crash)
 {
-	const char *agreed = getenv("DAX_BREAK_DESTRUCTIVE");
 	const struct trial_spec spec = {
 		.fs = variant->fs,
 		.op = "clone_from",
@@ -83,8 +83,7 @@ FIXTURE_SETUP(crash)
 		.pages = dax_file_pmd_pages(),
 	};
 
-	if (!agreed || strcmp(agreed, "1"))
-		SKIP(return, "may crash the machine: set DAX_BREAK_DESTRUCTIVE=1 to allow that");
+	REQUIRE(return, consent_to_crash());
 	if (!spec.pages)
 		SKIP(return, DAX_FILE_NO_PMD);
 	ASSERT_EQ(0, pipe(self->pipe));
@@ -187,7 +186,7 @@ TEST_F(crash, cow_of_pinned_pmd)
 {
 	struct trial *trial = &self->trial;
 	struct dax_file *file = &trial->file;
-	unsigned int page = middle_page(file);
+	unsigned int page = tail_page(file);
 	bool filled;
 	__u64 word;
 

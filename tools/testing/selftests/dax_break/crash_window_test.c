@@ -18,13 +18,14 @@
  * fuse_dax_free_mem_worker() and inode_inline_reclaim_one_dmap(), fs/fuse/dax.c.
  *
  * A kernel that does not get on here never does, and what waits cannot be killed: only
- * with DAX_BREAK_DESTRUCTIVE set, in a guest of its own, with a small window.
+ * with DAX_BREAK_DESTRUCTIVE=1, in a guest of its own, with a small window.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "consent.h"
 #include "dax_break.h"
 #include "virtiofs.h"
 
@@ -60,14 +61,12 @@ FIXTURE_VARIANT_ADD(crash_window, virtiofs) { FS };
 FIXTURE_SETUP(crash_window)
 {
 	struct contest *contest = &self->contest;
-	const char *agreed = getenv("DAX_BREAK_DESTRUCTIVE");
 	struct dax_file_spec spec = { .dir = testbed_dir(FS) };
 
 	contest->orders = -1;
 	contest->file.fd = -1;
 	contest->other.fd = -1;
-	if (!agreed || strcmp(agreed, "1"))
-		SKIP(return, "may hang the filesystem: set DAX_BREAK_DESTRUCTIVE=1 to allow that");
+	REQUIRE(return, consent_to_crash());
 	if (!spec.dir)
 		SKIP(return, "no virtiofs here: it is not in DAX_BREAK_FS, or " VIRTIOFS_ENV
 		     " is unset");

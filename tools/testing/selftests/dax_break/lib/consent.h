@@ -41,4 +41,10 @@ struct consent {
  */
 int consent_read(struct consent *consent);
 
+/*
+ * May tests crash this kernel, or hang it for good? Only if DAX_BREAK_DESTRUCTIVE is 1; else
+ * -EOPNOTSUPP.
+ */
+int consent_to_crash(void);
+
 #endif
