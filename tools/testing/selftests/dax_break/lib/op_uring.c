@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <liburing.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <linux/falloc.h>
 
@@ -10,6 +11,9 @@
  * Requests of io_uring, which sleep in a worker thread. A signal to us makes us cancel
  * ours, which sends the worker one (io_uring/io-wq.c: io_wq_worker_cancel()). Returns its
  * result.
+ *
+ * The worker may sleep before we do: the signal is blocked but for our wait, so that one
+ * that comes earlier ends that.
  */
 static int submit(struct io_uring *ring, struct io_uring_sqe *sqe, __u64 tag)
 {
@@ -24,6 +28,7 @@ static int request(void (*prepare)(struct io_uring_sqe *sqe, const struct op_tar
 	struct io_uring_sqe *sqe;
 	struct io_uring_cqe *cqe;
 	struct io_uring ring;
+	sigset_t blocked, before;
 	bool over = false;
 	int result = 0;
 	int rc = io_uring_queue_init(4, &ring, 0);
@@ -31,23 +36,29 @@ static int request(void (*prepare)(struct io_uring_sqe *sqe, const struct op_tar
 	/* Not built in, or forbidden. */
 	if (rc)
 		return -EOPNOTSUPP;
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &blocked, &before);
 	sqe = io_uring_get_sqe(&ring);
 	prepare(sqe, t);
 	submit(&ring, sqe, REQUEST);
 	while (!over) {
-		rc = io_uring_wait_cqe(&ring, &cqe);
+		rc = io_uring_wait_cqes(&ring, &cqe, 1, NULL, &before);
 		if (rc == -EINTR) {
 			sqe = io_uring_get_sqe(&ring);
 			io_uring_prep_cancel64(sqe, REQUEST, 0);
 			submit(&ring, sqe, CANCEL);
 			continue;
 		}
-		if (rc)
-			return rc;
+		if (rc) {
+			result = rc;
+			break;
+		}
 		over = io_uring_cqe_get_data64(cqe) == REQUEST;
 		result = cqe->res;
 		io_uring_cqe_seen(&ring, cqe);
 	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	io_uring_queue_exit(&ring);
 	/* A request that this kernel does not know. */
 	return result == -EINVAL ? -EOPNOTSUPP : result;
