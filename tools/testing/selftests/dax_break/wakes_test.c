@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * P2, wakes: an operation that waits for pinned pages completes promptly after the last
- * reference has gone, whatever else has happened to the pages meanwhile.
+ * reference has gone, whoever else has the block, and however many go at once.
  *
  * Each case runs an operation on pages 1 and 2 of a file of four, with page 1 pinned:
  *
- *	refault		the page is faulted in again during the wait, by a store, and
- *			stays mapped
- *	refault_by	the same, once for each way to fault it in
  *	sibling		its block is shared with another file, which maps it all along
  *	shared		operations on three files that share its block, at once
  *	batch		one request pins several pages, and drops them all at once
@@ -15,246 +12,21 @@
  * Seen must be: asleep in the layout break while the pin is left, done after it has
  * gone. A mapping is no reason to go on waiting: nobody needs to unmap anything.
  *
- * Faults go on during the wait: the filesystems drop the lock that keeps them out
- * (ext4_wait_dax_page(), fs/ext4/inode.c; xfs_wait_dax_page(), fs/xfs/xfs_inode.c). A
- * page is busy if it has references besides those of its mappings (dax_busy_page(),
- * fs/dax.c), so a waiter that sleeps until it has none at all (dax_page_is_idle(),
- * include/linux/dax.h), woken by whoever drops the last one (free_zone_device_folio(),
- * mm/memremap.c), may sleep too long since 6.15, where mappings count as references.
+ * dax_busy_page() and dax_folio_is_shared(), fs/dax.c; free_zone_device_folio(),
+ * mm/memremap.c, wakes.
  */
-#include <sys/mman.h>
-
-#include "access.h"
-#include "call.h"
 #include "dax_break.h"
 
-static const char again[] = "page 1 faulted in again during the wait";
-
-static int setup(struct trial *trial, const struct fs_op *on, const char *mapping)
+static int setup(struct trial *trial, const struct fs_op *on)
 {
 	const struct trial_spec spec = {
 		.fs = on->fs,
 		.op = on->op,
 		.holder = "vmsplice",
-		.mapping = mapping,
+		.mapping = "read_only",
 	};
 
 	return trial_setup(trial, &spec);
-}
-
-FIXTURE(refault) {
-	struct trial trial;
-};
-
-FIXTURE_VARIANT(refault) {
-	struct fs_op on;
-};
-
-FIXTURE_SETUP(refault)
-{
-	REQUIRE(return, setup(&self->trial, &variant->on, NULL));
-}
-
-FIXTURE_TEARDOWN(refault)
-{
-	trial_teardown(_metadata, &self->trial);
-}
-
-TEST_F(refault, by_store)
-{
-	struct trial *trial = &self->trial;
-
-	REQUIRE(return, trial_hold(trial, 1));
-	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
-	ASSERT_EQ(0, access_fault(&trial->file, 1)) {
-		TH_LOG("P3 broken: during the wait of %s, %s", trial->op->name, why());
-	}
-	trial->note = again;
-	ASSERT_BLOCKED(trial, waiter_observe);
-	REQUIRE(return, trial_release(trial, 1));
-	ASSERT_COMPLETES(trial);
-}
-
-/* Ways to fault page 1 in. What they map stays mapped. They return 0 or a negative errno. */
-static int look(const struct trial *trial, const __u64 *word)
-{
-	return __atomic_load_n(word, __ATOMIC_RELAXED) == trial->file.content[1] ? 0 : -EIO;
-}
-
-static int by_load(const struct trial *trial)
-{
-	return look(trial, dax_file_page(&trial->file, 1));
-}
-
-static int map_and_look(const struct trial *trial, int flags)
-{
-	size_t len = trial->file.page_size;
-	void *addr = mmap(NULL, len, PROT_READ, flags, trial->file.fd, len);
-
-	return addr == MAP_FAILED ? -errno : look(trial, addr);
-}
-
-static int by_populate(const struct trial *trial)
-{
-	return map_and_look(trial, MAP_SHARED | MAP_POPULATE);
-}
-
-static int by_private(const struct trial *trial)
-{
-	return map_and_look(trial, MAP_PRIVATE);
-}
-
-struct way {
-	const char *name;
-	int (*fault)(const struct trial *trial);
-};
-
-static const struct way ways[] = {
-	{ "load", by_load },
-	{ "populate", by_populate },
-	{ "private", by_private },
-};
-
-struct faulter {
-	const struct way *way;
-	const struct trial *trial;
-};
-
-FIXTURE(refault_by) {
-	struct trial trial;
-	struct faulter faulter;
-	struct waiter other;		/* the other process */
-};
-
-FIXTURE_VARIANT(refault_by) {
-	const char *fs;
-	const struct way *way;
-};
-
-static int in_process(void *arg)
-{
-	const struct faulter *faulter = arg;
-
-	return faulter->way->fault(faulter->trial);
-}
-
-static ssize_t in_thread(void *arg)
-{
-	int rc = in_process(arg);
-
-	errno = -rc;
-	return rc ? -1 : 0;
-}
-
-FIXTURE_SETUP(refault_by)
-{
-	const struct fs_op on = { variant->fs, "punch" };
-
-	self->faulter = (struct faulter){ variant->way, &self->trial };
-	REQUIRE(return, setup(&self->trial, &on, NULL));
-	REQUIRE(return, waiter_fork(&self->other, "a fault", in_process, &self->faulter));
-}
-
-FIXTURE_TEARDOWN(refault_by)
-{
-	waiter_end(&self->other);
-	trial_teardown(_metadata, &self->trial);
-}
-
-static void begin(struct __test_metadata *_metadata, struct trial *trial, unsigned int page)
-{
-	REQUIRE(return, trial_hold(trial, page));
-	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
-}
-
-static void end(struct __test_metadata *_metadata, struct trial *trial, unsigned int page)
-{
-	trial->note = again;
-	ASSERT_BLOCKED(trial, waiter_observe);
-	REQUIRE(return, trial_release(trial, page));
-	ASSERT_COMPLETES(trial);
-}
-
-TEST_F(refault_by, own_process)
-{
-	struct trial *trial = &self->trial;
-
-	begin(_metadata, trial, 1);
-	ASSERT_EQ(0, call_bounded("a fault", in_thread, &self->faulter)) {
-		TH_LOG("P3 broken: during the wait of %s, %s", trial->op->name, why());
-	}
-	end(_metadata, trial, 1);
-}
-
-TEST_F(refault_by, other_process)
-{
-	struct trial *trial = &self->trial;
-
-	begin(_metadata, trial, 1);
-	waiter_start(&self->other);
-	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&self->other)) {
-		TH_LOG("P3 broken: during the wait of %s, %s", trial->op->name,
-		       waiter_describe(&self->other));
-	}
-	ASSERT_EQ(0, waiter_result(&self->other)) {
-		TH_LOG("P3 broken: during the wait of %s, %s", trial->op->name,
-		       waiter_describe(&self->other));
-	}
-	end(_metadata, trial, 1);
-}
-
-/*
- * The same with a PMD: the pin is of a page in its middle, the fault of all of it. (How
- * long it stays mapped then is up to the waiter, who may have been woken by the fault.)
- */
-FIXTURE(refault_pmd) {
-	struct trial trial;
-	unsigned int page;
-};
-
-FIXTURE_VARIANT(refault_pmd) {
-	struct fs_op on;
-};
-
-static int setup_large(struct trial *trial, const struct fs_op *on, const char *holder,
-		       enum dax_entries entries)
-{
-	unsigned int pmd = dax_file_pmd_pages();
-	const struct trial_spec spec = {
-		.fs = on->fs,
-		.op = on->op,
-		.holder = holder,
-		.pages = pmd + 16,
-		.first = pmd / 2,
-		.count = 8,
-		.entries = entries,
-	};
-
-	return entries == DAX_PMD ? trial_setup_pmd(trial, &spec) : trial_setup(trial, &spec);
-}
-
-FIXTURE_SETUP(refault_pmd)
-{
-	REQUIRE(return, setup_large(&self->trial, &variant->on, "vmsplice", DAX_PMD));
-	self->page = self->trial.spec.first + 2;
-}
-
-FIXTURE_TEARDOWN(refault_pmd)
-{
-	trial_teardown(_metadata, &self->trial);
-}
-
-TEST_F(refault_pmd, by_store)
-{
-	struct trial *trial = &self->trial;
-
-	begin(_metadata, trial, self->page);
-	ASSERT_EQ(0, access_fault(&trial->file, 0)) {
-		TH_LOG("P3 broken: during the wait of %s, %s", trial->op->name, why());
-	}
-	end(_metadata, trial, self->page);
 }
 
 /*
@@ -305,7 +77,7 @@ FIXTURE_VARIANT(sibling) {
 
 FIXTURE_SETUP(sibling)
 {
-	REQUIRE(return, setup(&self->trial, &variant->on, "read_only"));
+	REQUIRE(return, setup(&self->trial, &variant->on));
 	REQUIRE(return, share_with(&self->trial, &self->other));
 	REQUIRE(return, map_shared(&self->other));
 }
@@ -367,7 +139,7 @@ static int truncate_to_page_1(void *arg)
 
 FIXTURE_SETUP(shared)
 {
-	REQUIRE(return, setup(&self->trial, &variant->on, "read_only"));
+	REQUIRE(return, setup(&self->trial, &variant->on));
 	for (int i = 0; i < OTHERS; i++)
 		REQUIRE(return, share_with(&self->trial, &self->files[i]));
 	for (int i = 0; i < OTHERS; i++)
@@ -439,10 +211,20 @@ FIXTURE_VARIANT(batch) {
 
 FIXTURE_SETUP(batch)
 {
-	const struct fs_op on = { variant->fs, "punch" };
+	unsigned int pmd = dax_file_pmd_pages();
+	const struct trial_spec spec = {
+		.fs = variant->fs,
+		.op = "punch",
+		.holder = variant->holder,
+		.pages = pmd + 16,
+		.first = pmd / 2,
+		.count = 8,
+		.entries = variant->entries,
+	};
 
-	REQUIRE(return, setup_large(&self->trial, &on, variant->holder, variant->entries));
-	self->first = self->trial.spec.first + 1;
+	REQUIRE(return, variant->entries == DAX_PMD ? trial_setup_pmd(&self->trial, &spec) :
+						      trial_setup(&self->trial, &spec));
+	self->first = spec.first + 1;
 }
 
 FIXTURE_TEARDOWN(batch)
@@ -480,18 +262,9 @@ int main(int argc, char **argv)
 		"dio_read", "dio_write", "aio_read", "uring_write", "fixed_read", "fixed_commit",
 	};
 
-	/* A file on its way out of memory can no longer be faulted in. */
-	VARIANTS_OF_OPS(refault, 0, OP_SPARES | OP_EVICTS);
 	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
-		const FIXTURE_VARIANT(refault_pmd) pmd = { { fs->name, "punch" } };
 		bool shares = op_is_for(op_find("clone_range_from"), fs->name);
 
-		VARIANT_ADD(refault_pmd, pmd, "%s_punch", fs->name);
-		for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-			const FIXTURE_VARIANT(refault_by) data = { fs->name, &ways[i] };
-
-			VARIANT_ADD(refault_by, data, "%s_%s", fs->name, ways[i].name);
-		}
 		for (size_t i = 0; shares && i < ARRAY_SIZE(sibling_ops); i++) {
 			const FIXTURE_VARIANT(sibling) data = { { fs->name, sibling_ops[i] } };
 
