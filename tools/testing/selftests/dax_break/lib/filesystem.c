@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
+#include <linux/magic.h>
 
 #include "filesystem.h"
 #include "virtiofs.h"
@@ -23,6 +24,7 @@ const struct filesystem filesystems[] = {
 	{
 		.name = "ext4",
 		.namespace_size = 256 * MIB,
+		.magic = EXT4_SUPER_MAGIC,
 		.config = "CONFIG_EXT4_FS",
 		.package = "e2fsprogs",
 		.mkfs = { "mkfs.ext4", "-q", "-F", "-b", "%P",
@@ -33,6 +35,7 @@ const struct filesystem filesystems[] = {
 	{
 		.name = "xfs",
 		.namespace_size = 320 * MIB,
+		.magic = XFS_SUPER_MAGIC,
 		.config = "CONFIG_XFS_FS",
 		.package = "xfsprogs",
 		.mkfs = { "mkfs.xfs", "-q", "-f", "-K", "-b", "size=%P", "-m", "reflink=1",

@@ -21,6 +21,8 @@ struct filesystem {
 	const char *tag;
 	int (*format)(const char *tag);
 	int (*check)(const char *tag);
+	/* As statfs(2) tells of it. 0: a directory on one that is mounted is not used. */
+	long magic;
 	const char *config;		/* the kernel option that it needs */
 	const char *package;		/* what holds its mkfs and fsck */
 	/* mkfs command; "%P" in a word is the page size (the DAX block size) */

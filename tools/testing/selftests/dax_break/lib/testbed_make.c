@@ -12,7 +12,6 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <linux/magic.h>
 
 #include "claim.h"
 #include "consent.h"
@@ -288,23 +287,16 @@ static int export(void)
 /* The kind of filesystem that directory @dir is on, or NULL and why it is none. */
 static const struct filesystem *kind_of(const char *dir)
 {
-	static const struct {
-		const char *name;
-		long magic;
-	} kinds[] = {
-		{ "ext4", EXT4_SUPER_MAGIC },
-		{ "xfs", XFS_SUPER_MAGIC },
-	};
 	struct statfs st;
 
 	if (statfs(dir, &st)) {
 		why_set(errno, CONSENT_ENV ": %s: %s", dir, strerror(errno));
 		return NULL;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (st.f_type == kinds[i].magic)
-			return filesystem_find(kinds[i].name);
-	why_set(EINVAL, CONSENT_ENV ": %s is on a filesystem that is neither ext4 nor XFS", dir);
+	for (const struct filesystem *fs = filesystems; fs->name; fs++)
+		if (fs->magic && st.f_type == fs->magic)
+			return fs;
+	why_set(EINVAL, CONSENT_ENV ": %s is not on a filesystem that is tested here", dir);
 	return NULL;
 }
 
