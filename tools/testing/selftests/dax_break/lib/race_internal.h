@@ -115,6 +115,16 @@ unsigned int race_random(struct race_thread *thread, unsigned int below);
 /* Maps pages of @file where they belong; of all maps or of one. 0 or a negative errno. */
 int race_map(struct race *race, unsigned int file, unsigned int map, unsigned int page,
 	     unsigned int count);
+/* All of the @race's files, for call_bounded(): by who may have to wait for that. */
+ssize_t race_map_all(void *race);
+ssize_t race_unmap_all(void *race);
+
+/* race_help.c */
+
+/* Looks at operations that are late: one that nobody wakes has its pages unmapped. */
+void race_help_operations(struct race *race);
+/* Where @thread sleeps, in one line; "" if the kernel does not say. */
+void race_stack(const struct race_thread *thread, char *text, size_t size);
 
 /* race_dma.c */
 
