@@ -59,7 +59,7 @@ hardware: programs
 $(HARDWARE): check/hardware/machine.c
 
 # Not main(), nor the way to QEMU: the test is in place of both.
-$(BUILD)/virtiofs/server_test: $(filter-out %/main.c %/vhost_user.c,$(VIRTIOFS))
+$(BUILD)/virtiofs/server_test: check/virtiofs/guest.c $(filter-out %/main.c %/vhost_user.c,$(VIRTIOFS))
 
 $(BUILD)/%_test: check/%_test.c $(BUILD)/selftests/lib/dax_break.a
 	@mkdir -p $(@D)
