@@ -119,8 +119,9 @@ def verdict(ends: dict[str, tuple[End, str]], results: Results) -> int:
         raise RunError(f"this kernel cannot run the suite: it lacks {results.missing}")
     bad = {name: end for name, end in ends.items() if end[0] is not End.DONE}
     for name, (end, console) in bad.items():
-        print(f"{end.value} ({name}); the end of its console ({LAST_RUN}/console.{name}.log):\n"
-              f"{console}", file=sys.stderr)
+        remedy = "; --timeout gives it more" if end is End.OUT_OF_TIME else ""
+        print(f"{end.value} ({name}){remedy}; the end of its console "
+              f"({LAST_RUN}/console.{name}.log):\n{console}", file=sys.stderr)
     if any(end is End.NOT_BOOTED for end, _ in bad.values()):
         raise RunError(f"{End.NOT_BOOTED.value}: is it a kernel for this machine, with the "
                        "options of vm/config?")
