@@ -4,7 +4,7 @@
 //
 // Promise: P8
 // Harm: unmounting, then using the device for something else, lets old DMA write to it
-// Test: waits.*_umount_vmsplice.two_pins_one_by_one
+// Test: waits.*_umount_vmsplice.two_pins_one_by_one syncing.*
 // File: fs/dax.c
 
 @@
