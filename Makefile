@@ -9,6 +9,8 @@
 #	make race		run races for as long as RACE= says, e.g. RACE='--time 3600'
 #	make defects		break a kernel in every way of defects/: does the suite see it?
 #	make fixes		mend what fixes/ can: does it see that, and nothing else?
+#	make shake		the suite with random delays in its own system calls: has any test a
+#			race? SHAKE= is what run_tests.sh takes, e.g. SHAKE='--fs xfs waits_test'
 #	make clean
 #
 # KDIR=	kernel tree whose kselftest framework is used, and which is broken and
@@ -28,7 +30,7 @@ SELFTESTS := $(abspath $(KDIR))/tools/testing/selftests
 
 # The suite's Makefile includes ../lib.mk: -I with a neighbour of a real lib.mk
 # lets make find it there while building from here.
-kselftest = $(MAKE) -C $(SELFTEST) -I $(SELFTESTS)/kselftest OUTPUT=$(abspath $(BUILD)/selftests)
+kselftest = $(MAKE) -C $(SELFTEST) -I $(SELFTESTS)/kselftest OUTPUT=$(abspath $(BUILD))/$(1)
 
 python = PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache python3
 
@@ -36,7 +38,7 @@ all: programs
 
 programs: $(SELFTESTS)/lib.mk $(BUILD)/init $(BUILD)/virtiofs-server
 	@mkdir -p $(BUILD)/selftests
-	@+$(kselftest) all
+	@+$(call kselftest,selftests) all
 
 # What a guest's virtiofs is served by.
 VIRTIOFS := $(wildcard vm/virtiofs/*.c)
@@ -69,7 +71,21 @@ $(BUILD)/%_test: check/%_test.c $(BUILD)/selftests/lib/dax_break.a
 		$(shell pkg-config --cflags --libs liburing libpmem2 libndctl blkid)
 
 run_tests: programs
-	@+$(kselftest) run_tests
+	@+$(call kselftest,selftests) run_tests
+
+# The calls that check/shake.c takes the place of.
+comma := ,
+SHAKEN := $(addprefix -Wl$(comma)--wrap=,$(shell awk -F'[()]' '/^extern/ { print $$2 }' check/shake.h))
+
+# Programs that have another one in them would not be linked anew.
+$(BUILD)/shake.o: check/shake.c check/shake.h
+	@rm -rf $(BUILD)/shaken
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -c -o $@ $<
+
+shaken: programs $(BUILD)/shake.o
+	@mkdir -p $(BUILD)/shaken
+	@+LDFLAGS="$(SHAKEN) $(abspath $(BUILD)/shake.o)" $(call kselftest,shaken) all
 
 $(abspath $(BUILD))/framework/tools/testing/selftests/lib.mk:
 	python3 -m vm.framework $(BUILD)
@@ -94,6 +110,9 @@ defects:
 fixes:
 	$(python) -m vm.defects fixes $(patsubst %,'%',$(FIXES))
 
+shake:
+	$(python) -m check.shake $(SHAKE)
+
 # Installs first: on a bare machine nothing else would work.
 check:
 	vm/packages.sh check kbuild
@@ -109,10 +128,10 @@ race:
 	$(python) -m vm.race $(KERNEL) $(RACE)
 
 clean:
-	rm -rf $(BUILD)/selftests $(BUILD)/init $(BUILD)/virtiofs-server
+	rm -rf $(BUILD)/selftests $(BUILD)/shaken $(BUILD)/shake.o $(BUILD)/init $(BUILD)/virtiofs-server
 
 distclean:
 	rm -rf $(BUILD)
 
-.PHONY: all programs oracles hardware run_tests install-tree uninstall-tree patch defects fixes \
-	check bench race clean distclean
+.PHONY: all programs oracles hardware shaken run_tests install-tree uninstall-tree patch defects \
+	fixes shake check bench race clean distclean

@@ -13,13 +13,15 @@ from vm import cli, options, suite
 from vm.report import read_known_bugs
 from vm.suite import ROOT, SOURCE
 
+from . import shake
+
 ORACLES = Path(__file__).parent / "oracles"
 
 
-def run(*argv: str, **for_testing):
+def run(*argv: str, by=cli.run, **for_testing):
     """Exit status and report of a run; of its output only the summary is shown."""
     with contextlib.redirect_stdout(io.StringIO()):
-        status, report = cli.run(options.parse(list(argv)), **for_testing)
+        status, report = by(options.parse(list(argv)), **for_testing)
     print(report.text(), flush=True)
     return status, report
 
@@ -54,6 +56,13 @@ class SuiteRuns(unittest.TestCase):
         passed = [c.test.name for c in report.results.with_status("passed")]
         self.assertIn("waits.ext4_punch_vmsplice.two_pins_one_by_one", passed)
         self.assertIn("waits.xfs_truncate_dio_read.two_pins_one_by_one", passed)
+
+    def test_shaken(self):
+        """Signals, and who is awaited where: with delays in each other's way, no race."""
+        status, report = run("uring.*", "interrupted.*", by=shake.run)
+        self.assertIn(status, (cli.PASSED, cli.FAILED))
+        self.assertEqual([f"{c.test.name}: {c.why}" for c in report.new_failures()], [])
+        self.assertEqual(report.results.problems, [])
 
     def test_oracles_can_fail(self):
         directory = cli.BUILD / "oracles"
