@@ -8,7 +8,7 @@ from pathlib import Path
 from . import backend
 from .errors import RunError
 
-TIMEOUT = 600           # seconds for a guest
+TIMEOUT = 1200          # seconds for a guest; four times as long as a slow machine takes
 DEBUG_KERNEL = "built:debug"
 DEBUG_PATIENCE = 10     # with that one, everything may take so many times as long
 
@@ -55,7 +55,7 @@ OPTIONS
     --ktap FILE       write the KTAP there, too
     --destructive     with --host: run tests, too, that may crash the machine; a
                       guest gets each of them in a boot of its own, at the end
-    --timeout SECONDS for a whole guest (default: 600)
+    --timeout SECONDS for a whole guest (default: 1200)
     --accel HOW       auto (default), kvm or tcg
     --memory SIZE     of the guest besides its persistent memory (default: 1G)
     --shell           a root shell in the prepared guest instead of the tests
