@@ -66,7 +66,7 @@ $(BUILD)/virtiofs/server_test: check/virtiofs/guest.c $(filter-out %/main.c %/vh
 $(BUILD)/%_test: check/%_test.c $(BUILD)/selftests/lib/dax_break.a
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Wno-unused-parameter -pthread \
-		-Wl,--as-needed -DBUILT_WITHOUT='""' -I$(SELFTEST)/lib -I$(SELFTESTS) -o $@ \
+		-Wl,--as-needed -DBUILT_WITHOUT='""' -I$(SELFTEST)/include -I$(SELFTEST)/lib -I$(SELFTESTS) -o $@ \
 		$(filter %.c,$^) $(filter %.a,$^) \
 		$(shell pkg-config --cflags --libs liburing libpmem2 libndctl blkid)
 

@@ -56,7 +56,8 @@ class Sources(unittest.TestCase):
         for source in tracked("*.c"):
             # Of the headers of others, which it also reads, it has much to say.
             out = run("sparse", "-D_GNU_SOURCE", '-DBUILT_WITHOUT=""', "-gcc-base-dir", gcc,
-                      f"-I{SOURCE}/lib", f"-I{FRAMEWORK}/tools/testing/selftests", *flags, source, cwd=ROOT)
+                      f"-I{SOURCE}/include", f"-I{SOURCE}/lib",
+                      f"-I{FRAMEWORK}/tools/testing/selftests", *flags, source, cwd=ROOT)
             found += [line for line in out.splitlines() if line.startswith(f"{source}:")
                       and ": note:" not in line]
         self.assertEqual(found, [])

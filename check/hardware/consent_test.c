@@ -16,8 +16,8 @@
 #include "dax_break.h"
 #include "deadline.h"
 #include "machine.h"
-#include "pmem.h"
-#include "signature.h"
+#include "memory/pmem.h"
+#include "memory/signature.h"
 
 #define TEST_PROGRAM	"/bin/waits_test"
 #define NOBODY		65534

@@ -13,7 +13,7 @@
 
 #include "dax_break.h"
 #include "machine.h"
-#include "pmem.h"
+#include "memory/pmem.h"
 
 /* Slow ones are among them: a ublk server that is killed, a testbed that is unmounted. */
 static const char *const tests[] = {

@@ -15,8 +15,8 @@
 #include "filesystem.h"
 #include "kselftest.h"
 #include "machine.h"
-#include "pmem.h"
-#include "pmem_guest.h"
+#include "memory/pmem.h"
+#include "memory/pmem_guest.h"
 #include "why.h"
 
 #define MIB		(1024 * 1024ULL)

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "dax_break.h"
-#include "race_internal.h"
+#include "race/internal.h"
 
 FIXTURE(race) {
 	struct race race;

@@ -24,7 +24,7 @@
 
 #include "consent.h"
 #include "dax_break.h"
-#include "op_run.h"
+#include "op/run.h"
 
 FIXTURE(crash) {
 	struct trial trial;		/* clones the file to its peer */

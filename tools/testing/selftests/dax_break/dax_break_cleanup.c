@@ -11,7 +11,7 @@
  */
 #include <stdio.h>
 
-#include "reclaim.h"
+#include "testbed/reclaim.h"
 #include "why.h"
 
 int main(int argc, char **argv)

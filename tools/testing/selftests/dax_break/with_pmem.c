@@ -18,7 +18,7 @@
 
 #include "filesystem.h"
 #include "testbed.h"
-#include "testbed_make.h"
+#include "testbed/make.h"
 #include "why.h"
 
 /* What asks us to end. */

@@ -28,7 +28,7 @@
 #include "access.h"
 #include "dax_break.h"
 #include "deadline.h"
-#include "op_run.h"
+#include "op/run.h"
 
 static int setup(struct trial *trial, const char *fs, const char *op, bool higher)
 {

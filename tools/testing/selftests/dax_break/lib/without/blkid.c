@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 
-#include "signature.h"
+#include "memory/signature.h"
 #include "why.h"
 
 static int left_out(void)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 
-#include "pmem.h"
-#include "pmem_guest.h"
+#include "memory/pmem.h"
+#include "memory/pmem_guest.h"
 #include "why.h"
 
 static int left_out(void)

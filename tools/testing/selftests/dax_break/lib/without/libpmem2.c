@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "persistence.h"
+#include "memory/persistence.h"
 
 int persistence_of(int fd, const char **granularity)
 {

@@ -5,10 +5,10 @@
  */
 #include <errno.h>
 
-#include "dio.h"
+#include "holder/dio_way.h"
 #include "gate.h"
 #include "longterm.h"
-#include "op_run.h"
+#include "op/run.h"
 #include "why.h"
 
 static int left_out(void)

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A ublk server that is killed: it has the page as a fixed buffer (gate.h:
+ * GATE_FIXED_KILL), of an O_DIRECT read, and SIGKILL is what ends that. The exit of the
+ * ring empties its buffer table (io_uring/io_uring.c: io_ring_ctx_free()), the driver
+ * waits for that before it fails the request (drivers/block/ublk_drv.c:
+ * ublk_ch_release_work_fn()), and only then the submitter's pin goes.
+ *
+ * Each page takes a server of its own. They are forked in advance, and get a device
+ * when one is needed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "holder/dio_way.h"
+#include "gate.h"
+#include "holder.h"
+#include "why.h"
+
+/* Pages that can be held between open and close. */
+#define SERVERS	2
+
+struct killed {
+	struct gate *gates[SERVERS];
+	unsigned int started;			/* the first so many of them, */
+	unsigned int used;			/* and of these */
+	void *queue;				/* of dio_thread */
+	struct pin {
+		unsigned int gate;
+		int fd;
+		struct dio_request request;
+	} pins[HOLDER_SLOTS];
+};
+
+static int start(struct killed *killed)
+{
+	int rc = gate_start(killed->gates[killed->started], GATE_FIXED_KILL);
+
+	if (!rc)
+		killed->started++;
+	return rc;
+}
+
+static void killed_close(struct holder *holder)
+{
+	struct killed *killed = holder->priv;
+
+	for (int i = 0; i < SERVERS; i++)
+		gate_close(killed->gates[i]);
+	if (killed->queue)
+		dio_thread.close(killed->queue);
+	free(killed);
+}
+
+static int killed_open(struct holder *holder)
+{
+	struct killed *killed = calloc(1, sizeof(*killed));
+	int rc = 0;
+
+	if (!killed)
+		return why_set(ENOMEM, "no memory for requests");
+	holder->priv = killed;
+	for (int i = 0; i < SERVERS && !rc; i++)
+		rc = gate_prepare(&killed->gates[i]);
+	rc = rc ?: dio_thread.open(&killed->queue, SERVERS);
+	/* Tells whether there is zero copy at all. */
+	rc = rc ?: start(killed);
+	if (rc)
+		killed_close(holder);
+	return rc;
+}
+
+static int killed_hold(struct holder *holder, unsigned int slot, void *addr, size_t len)
+{
+	struct killed *killed = holder->priv;
+	struct pin *pin = &killed->pins[slot];
+	struct gate *gate;
+	int rc = 0;
+
+	if (killed->used == SERVERS)
+		return why_set(ENOSPC, "%s: all %u servers have been used", holder->ops->name,
+			       SERVERS);
+	if (killed->used == killed->started)
+		rc = start(killed);
+	if (rc)
+		return rc;
+	pin->gate = killed->used++;
+	gate = killed->gates[pin->gate];
+	pin->fd = open(gate_path(gate), O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (pin->fd < 0)
+		return why_set(errno, "cannot open %s: %s", gate_path(gate), strerror(errno));
+	pin->request = (struct dio_request){
+		.fd = pin->fd,
+		.offset = gate_slot_offset(gate, 0),
+		.addr = addr,
+		.len = len,
+	};
+	return dio_thread.start(killed->queue, &pin->request) ?:
+	       gate_wait_held(gate, 0);
+}
+
+static int killed_release(struct holder *holder, unsigned int slot)
+{
+	struct killed *killed = holder->priv;
+	struct pin *pin = &killed->pins[slot];
+	int rc;
+
+	rc = gate_kill(killed->gates[pin->gate]) ?:
+	     dio_thread.wait(killed->queue, &pin->request);
+	close(pin->fd);
+	gate_close(killed->gates[pin->gate]);
+	killed->gates[pin->gate] = NULL;
+	if (!rc && pin->request.result != -EIO)
+		rc = why_set(EIO, "a read of a device whose server was killed gave %d",
+			     pin->request.result);
+	return rc;
+}
+
+const struct holder_ops holder_fixed_killed = {
+	.name = "fixed_killed",
+	.what = "a fixed buffer of a ublk server to be killed",
+	.open = killed_open,
+	.hold = killed_hold,
+	.release = killed_release,
+	.close = killed_close,
+};
