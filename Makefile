@@ -10,7 +10,8 @@
 #	make defects		break a kernel in every way of defects/: does the suite see it?
 #	make fixes		mend what fixes/ can: does it see that, and nothing else?
 #	make shake		the suite with random delays in its own system calls: has any test a
-#			race? SHAKE= is what run_tests.sh takes, e.g. SHAKE='--fs xfs waits_test'
+#			race? SHAKE= is what run_tests.sh takes, e.g. SHAKE='--fs xfs waits_test';
+#			SHAKE_SEED= repeats the delays of a run that printed it
 #	make clean
 #
 # KDIR=	kernel tree whose kselftest framework is used, and which is broken and
@@ -36,16 +37,9 @@ python = PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache python3
 
 all: programs
 
-programs: $(SELFTESTS)/lib.mk $(BUILD)/init $(BUILD)/virtiofs-server
+programs: $(SELFTESTS)/lib.mk $(BUILD)/init
 	@mkdir -p $(BUILD)/selftests
 	@+$(call kselftest,selftests) all
-
-# What a guest's virtiofs is served by.
-VIRTIOFS := $(wildcard vm/virtiofs/*.c)
-
-$(BUILD)/virtiofs-server: $(VIRTIOFS) $(wildcard vm/virtiofs/*.h)
-	@mkdir -p $(BUILD)
-	$(CC) -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -o $@ $(VIRTIOFS)
 
 # Not part of the suite. Oracles: they show that what it asserts can come out otherwise.
 # Hardware: what it leaves alone, and leaves behind, on a machine with data on it.
@@ -60,14 +54,18 @@ hardware: programs
 
 $(HARDWARE): check/hardware/machine.c
 
-# Not main(), nor the way to QEMU: the test is in place of both.
-$(BUILD)/virtiofs/server_test: check/virtiofs/guest.c $(filter-out %/main.c %/vhost_user.c,$(VIRTIOFS))
+server_test: programs
+	@+$(MAKE) --no-print-directory $(BUILD)/virtiofs/server_test
 
-$(BUILD)/%_test: check/%_test.c $(BUILD)/selftests/lib/dax_break.a
+# The test takes the place of main() and of the way to QEMU.
+$(BUILD)/virtiofs/server_test: check/virtiofs/guest.c \
+	$(filter-out %/vhost_user.c,$(wildcard $(SELFTEST)/virtiofs/*.c))
+
+$(BUILD)/%_test: check/%_test.c $(BUILD)/selftests/rows.o $(BUILD)/selftests/lib/dax_break.a
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Wno-unused-parameter -pthread \
 		-Wl,--as-needed -DBUILT_WITHOUT='""' -I$(SELFTEST)/include -I$(SELFTEST)/lib -I$(SELFTESTS) -o $@ \
-		$(filter %.c,$^) $(filter %.a,$^) \
+		$(filter %.c,$^) $(filter-out %.c,$^) \
 		$(shell pkg-config --cflags --libs liburing libpmem2 libndctl blkid)
 
 run_tests: programs
@@ -88,7 +86,7 @@ shaken: programs $(BUILD)/shake.o
 	@+LDFLAGS="$(SHAKEN) $(abspath $(BUILD)/shake.o)" $(call kselftest,shaken) all
 
 $(abspath $(BUILD))/framework/tools/testing/selftests/lib.mk:
-	python3 -m vm.framework $(BUILD)
+	python3 -m vm.kernel.source $(BUILD)
 
 # Static: PID 1 must not depend on what else is in the guest.
 $(BUILD)/init: vm/init.c
@@ -105,10 +103,10 @@ patch:
 	tree/tree.sh patch $(KDIR) $(BUILD)/patch
 
 defects:
-	$(python) -m vm.defects defects $(patsubst %,'%',$(DEFECTS))
+	$(python) -m vm.run.defects defects $(patsubst %,'%',$(DEFECTS))
 
 fixes:
-	$(python) -m vm.defects fixes $(patsubst %,'%',$(FIXES))
+	$(python) -m vm.run.defects fixes $(patsubst %,'%',$(FIXES))
 
 shake:
 	$(python) -m check.shake $(SHAKE)
@@ -120,18 +118,16 @@ check:
 	$(python) -m check
 
 bench:
-	vm/packages.sh bench
-	$(MAKE) all
-	$(python) -m vm.bench $(KERNELS)
+	$(python) -m vm.run.bench $(KERNELS)
 
 race:
-	$(python) -m vm.race $(KERNEL) $(RACE)
+	$(python) -m vm.run.race $(KERNEL) $(RACE)
 
 clean:
-	rm -rf $(BUILD)/selftests $(BUILD)/shaken $(BUILD)/shake.o $(BUILD)/init $(BUILD)/virtiofs-server
+	rm -rf $(BUILD)/selftests $(BUILD)/shaken $(BUILD)/shake.o $(BUILD)/init
 
 distclean:
 	rm -rf $(BUILD)
 
-.PHONY: all programs oracles hardware shaken run_tests install-tree uninstall-tree patch defects \
+.PHONY: all programs oracles hardware server_test shaken run_tests install-tree uninstall-tree patch defects \
 	fixes shake check bench race clean distclean

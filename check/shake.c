@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "shake.h"
@@ -9,7 +10,10 @@
 #define ONE_IN		6
 #define UP_TO_MS	20
 
-/* Of a thread, which begins with those of the one that it was forked by. */
+/*
+ * Of a thread. Its numbers follow from those of the thread that made it, and the first
+ * thread's of a program from SHAKE_SEED: with the same seed the same threads are slow.
+ */
 static __thread struct {
 	pid_t tid;
 	bool slow;
@@ -22,20 +26,32 @@ static unsigned int number(unsigned int below)
 	return (self.random >> 40) % below;
 }
 
+/* The numbers of a thread that this one is about to make begin with it. */
+static unsigned long long start_of_child(void)
+{
+	number(1);
+	return ~self.random;
+}
+
+static void be_new(pid_t tid)
+{
+	const char *seed = getenv("SHAKE_SEED");
+
+	if (!self.random && seed)
+		self.random = strtoull(seed, NULL, 0);
+	self.tid = tid;
+	self.slow = !number(ONE_IN);
+}
+
 static void delay(void)
 {
-	struct timespec ts;
+	struct timespec ts = {};
 	pid_t tid = gettid();
 	int err = errno;
 
-	if (self.tid != tid) {
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		self.tid = tid;
-		self.random = ts.tv_nsec ^ ((unsigned long long)tid << 32);
-		self.slow = !number(ONE_IN);
-	}
+	if (self.tid != tid)
+		be_new(tid);
 	if (self.slow) {
-		ts.tv_sec = 0;
 		ts.tv_nsec = number(UP_TO_MS) * 1000000L;
 		nanosleep(&ts, NULL);
 	}
@@ -108,7 +124,16 @@ int __wrap_kill(pid_t pid, int sig)
 
 pid_t __wrap_fork(void)
 {
-	return SHAKEN(__real_fork());
+	unsigned long long start;
+	pid_t pid;
+
+	delay();
+	start = start_of_child();
+	pid = __real_fork();
+	if (!pid)
+		self.random = start;
+	delay();
+	return pid;
 }
 
 int __wrap_io_uring_submit(struct io_uring *ring)
@@ -116,8 +141,34 @@ int __wrap_io_uring_submit(struct io_uring *ring)
 	return SHAKEN(__real_io_uring_submit(ring));
 }
 
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+struct thread {
+	void *(*run)(void *arg);
+	void *arg;
+	unsigned long long start;
+};
+
+static void *thread_run(void *arg)
+{
+	struct thread thread = *(struct thread *)arg;
+
+	free(arg);
+	self.random = thread.start;
+	return thread.run(thread.arg);
+}
+
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*run)(void *),
 			  void *arg)
 {
-	return SHAKEN(__real_pthread_create(thread, attr, run, arg));
+	struct thread *thread = malloc(sizeof(*thread));
+	int err = EAGAIN;
+
+	delay();
+	if (thread) {
+		*thread = (struct thread){ run, arg, start_of_child() };
+		err = __real_pthread_create(id, attr, thread_run, thread);
+	}
+	if (err)
+		free(thread);
+	delay();
+	return err;
 }

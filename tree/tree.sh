@@ -43,7 +43,7 @@ install() {
 	rm -rf "${1:?}/$selftests/$name"
 	(cd "$here/../$selftests" &&
 	 find "$name" \( -name '*.[ch]' -o -name Makefile -o -name config -o -name settings \
-		-o -name .gitignore \) -print0 |
+		-o -name .gitignore -o -name README.rst \) -print0 |
 	 xargs -0 cp --parents -t "$1/$selftests")
 	add_target "$1"
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Consent, on a machine with data: what a run may use is used, works and is left as it
- * was; all else is refused, with a reason, and untouched.
+ * Consent, on a machine that has data of others on its persistent memory: a run uses what
+ * it may use, works there, and leaves it as it was. Everything else it refuses, with a
+ * reason, and does not touch. What DAX_BREAK_PMEM names:
  *
- *	nothing named		skips, at once, and says what to do
- *	a directory		as a user who may do little; and by root
- *	carve			beside the neighbour
- *	namespaces		if and only if they are the ones that were meant, and empty
+ *	nothing			all tests are skipped at once, and the reason says what to do
+ *	a directory		it is used, by root and by a user who may do little
+ *	carve			a namespace is made beside the neighbour's
+ *	namespaces		they are used only if their UUIDs are right and they are empty
  */
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -15,6 +16,7 @@
 
 #include "dax_break.h"
 #include "deadline.h"
+#include "filesystem/make.h"
 #include "machine.h"
 #include "memory/pmem.h"
 #include "memory/signature.h"
@@ -43,7 +45,7 @@ FIXTURE_SETUP(consent)
 	self->before = machine_state();
 }
 
-/* Whatever the test was about. */
+/* Whatever a test was about, the machine is as it was before. */
 FIXTURE_TEARDOWN(consent)
 {
 	char *after = machine_state();
@@ -54,7 +56,7 @@ FIXTURE_TEARDOWN(consent)
 	free(self->before);
 }
 
-/* What the rest relies on: a bit of theirs, and a file of ours, would be noticed. */
+/* Control: one changed bit of their data, and one file that we leave, would be noticed. */
 TEST_F(consent, changes_are_seen)
 {
 	int fd = open(machine_neighbour.device, O_RDWR | O_CLOEXEC);
@@ -75,7 +77,7 @@ TEST_F(consent, changes_are_seen)
 	free(after);
 }
 
-/* Runs with @pmem named: all tests are skipped, and @reason is among what is said. */
+/* A run with @pmem named skips all its tests, and @reason is part of its output. */
 static void expect_refused(struct __test_metadata *_metadata, const char *pmem,
 			   const char *reason)
 {
@@ -138,7 +140,7 @@ TEST_F(consent, named)
 	const char *named = machine_named(machine_empty, 2);
 
 	expect_passed(_metadata, machine_run(named, NULL, 0, both), 2);
-	/* It was left empty: once more. */
+	/* They were left empty, so the same works once more. */
 	expect_passed(_metadata, machine_run(named, NULL, 0, both), 2);
 }
 
@@ -169,25 +171,25 @@ TEST_F(consent, without_labels)
 	expect_refused(_metadata, machine_named(&stranger, 1), "does not have the UUID");
 }
 
-/* What libblkid recognizes, and where. */
+/* What else can be on a namespace: how the run calls it, and the bytes to know it by. */
 static const struct other {
 	const char *type;
 	off_t offset;
 	size_t len;
 	unsigned char bytes[3072];
 } others[] = {
-	/* Version 1, 1024 pages, and the magic number at the end of the first. */
+	/* Version 1, 1024 pages, and the magic number at the end of the first page. */
 	{ "holds swap", 1024, 3072,
 	  { [0] = 1, [5] = 4, [3062] = 'S', 'W', 'A', 'P', 'S', 'P', 'A', 'C', 'E', '2' } },
 	{ "holds crypto_LUKS", 0, 8, "LUKS\xba\xbe\x00\x01" },
-	/* A partition of type 0x83, from sector 2048 on, 4096 sectors. */
+	/* A partition of type 0x83: 4096 sectors, from sector 2048 on. */
 	{ "holds dos", 446, 66, { [4] = 0x83, [9] = 8, [13] = 16, [64] = 0x55, [65] = 0xaa } },
 	/* Metadata 1.2 of md, at sector 8. */
 	{ "holds linux_raid_member", 4096, 152,
 	  { 0xfc, 0x4e, 0x2b, 0xa9, 1, [144] = 8 } },
 };
 
-/* Puts it on the first empty namespace, or takes it away. */
+/* Puts @other on the first empty namespace, or takes it away. */
 static void scribble(struct __test_metadata *_metadata, const struct other *other, bool on)
 {
 	static const unsigned char zeroes[sizeof(other->bytes)];
@@ -239,7 +241,7 @@ TEST_F(consent, inactive)
 {
 	char pfn[32];
 
-	/* /dev/pmem0.1 is driven by the device pfn0.N; found by trying. */
+	/* /dev/pmem0.1 is driven by a device pfn0.N: finds it by trying. */
 	for (int i = 0; i < 8; i++) {
 		char path[256];
 
@@ -256,7 +258,7 @@ TEST_F(consent, inactive)
 	EXPECT_EQ(0, access(machine_empty[0].device, F_OK));
 }
 
-/* Last of these: nothing makes the kernel forget them but a write to all of it. */
+/* The last of these tests: only a write to the whole device makes the kernel forget them. */
 TEST_F(consent, known_bad_blocks)
 {
 	char path[128];
@@ -266,27 +268,19 @@ TEST_F(consent, known_bad_blocks)
 	expect_refused(_metadata, machine_named(&machine_empty[1], 1), "known bad blocks");
 }
 
-/* A DAX filesystem of the administrator's, mounted, with a directory of a user's in it. */
+/* The administrator has mounted a DAX filesystem; a user has a directory in it. */
 FIXTURE(directory) {
 	char uuid[40];
 	char device[32];
 };
 
 FIXTURE_VARIANT(directory) {
-	const char *fs;
-};
-
-FIXTURE_VARIANT_ADD(directory, ext4) {
-	.fs = "ext4",
-};
-
-FIXTURE_VARIANT_ADD(directory, xfs) {
-	.fs = "xfs",
+	struct fs_op on;
 };
 
 FIXTURE_SETUP(directory)
 {
-	const struct filesystem *fs = filesystem_find(variant->fs);
+	const struct filesystem *fs = variant->on.fs;
 
 	snprintf(self->uuid, sizeof(self->uuid), "99999999-2222-4333-8444-555555555555");
 	ASSERT_EQ(0, pmem_carve(fs->namespace_size, self->uuid, self->device,
@@ -303,7 +297,7 @@ FIXTURE_SETUP(directory)
 
 FIXTURE_TEARDOWN(directory)
 {
-	/* Not empty: something was left there. */
+	/* This fails if a run has left something there. */
 	EXPECT_EQ(0, rmdir("/mnt/dax/theirs/data"));
 	EXPECT_EQ(0, rmdir("/mnt/dax/theirs"));
 	EXPECT_EQ(0, umount("/mnt/dax"));
@@ -311,6 +305,7 @@ FIXTURE_TEARDOWN(directory)
 	rmdir("/mnt/dax");
 }
 
+/* The user's directory is used, but not to unmount it; and FUSE holders take root. */
 static void expect_directory_used(struct __test_metadata *_metadata, const char *fs, uid_t uid)
 {
 	char punch[64], umount_it[64], fuse[64];
@@ -322,17 +317,17 @@ static void expect_directory_used(struct __test_metadata *_metadata, const char 
 	snprintf(fuse, sizeof(fuse), "waits.%s_punch_fuse_read.two_pins_one_by_one", fs);
 	snprintf(umount_it, sizeof(umount_it), "waits.%s_umount_vmsplice.two_pins_one_by_one", fs);
 	expect_passed(_metadata, machine_run("/mnt/dax/theirs", NULL, uid, argv), uid ? 1 : 2);
-	EXPECT_TRUE(machine_said("is mounted by somebody else"));
+	EXPECT_TRUE(machine_said("somebody else has mounted this"));
 }
 
 TEST_F(directory, by_root)
 {
-	expect_directory_used(_metadata, variant->fs, 0);
+	expect_directory_used(_metadata, variant->on.fs->name, 0);
 }
 
 TEST_F(directory, by_a_user)
 {
-	expect_directory_used(_metadata, variant->fs, NOBODY);
+	expect_directory_used(_metadata, variant->on.fs->name, NOBODY);
 }
 
 TEST_F(directory, is_proposed)
@@ -357,10 +352,7 @@ TEST_F(directory, is_not_dax)
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && !strcmp(argv[1], "-l")) {
-		dax_break_list();
-		return KSFT_PASS;
-	}
+	VARIANTS_OF_FILESYSTEMS(directory, FS_PMEM);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	machine_setup();
 	return test_harness_run(argc, argv);

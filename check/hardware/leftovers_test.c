@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Leftovers: a run is killed at a point that nobody has chosen, and after that, by the
- * next run or by dax_break_cleanup, which may be killed as well, the machine is as it
- * was; and so is, byte for byte, what others have on it.
+ * Leftovers: a run is killed at a random point. Then the next run, or dax_break_cleanup,
+ * cleans up, and may be killed at that as well.
  *
- * DAX_BREAK_KILLS says how often, DAX_BREAK_SEED which points are taken.
+ *	leftovers	Seen must be: the machine is as it was before, and so is, byte for
+ *			byte, what others have on it
+ *	alive		another run is still under way. Seen must be: what it has is left
+ *			alone
+ *
+ * DAX_BREAK_KILLS says how many runs are killed, DAX_BREAK_SEED at which points.
  */
 #include <dirent.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "dax_break.h"
 #include "machine.h"
 #include "memory/pmem.h"
 
-/* Slow ones are among them: a ublk server that is killed, a testbed that is unmounted. */
+/* Some are slow to end: a ublk server is killed, a testbed is unmounted. */
 static const char *const tests[] = {
 	"/bin/waits_test",
 	"-r", "waits.ext4_punch_dio_read.two_pins_one_by_one",
@@ -29,7 +32,7 @@ static const char *const cleanup[] = { "/bin/dax_break_cleanup", NULL };
 static const char *const long_run[] = { "/bin/with_pmem", "/bin/busybox", "sleep", "1000", NULL };
 static const char *const next_run[] = { "/bin/with_pmem", "/bin/busybox", "true", NULL };
 
-static unsigned int kills;
+static unsigned int kills;	/* as DAX_BREAK_KILLS says */
 
 FIXTURE(leftovers) {
 	char *before;
@@ -91,7 +94,22 @@ static long now_us(void)
 	return ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-/* Every process but init, the harness and kernel threads, which do not mind. */
+/* Is it this program, or a fork of it? */
+static bool is_ours(pid_t pid)
+{
+	char path[64], comm[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "re");
+	if (f && !fgets(comm, sizeof(comm), f))
+		comm[0] = '\0';
+	if (f)
+		fclose(f);
+	return !strncmp(comm, "leftovers_test", 14);
+}
+
+/* All but init and ourselves. Kernel threads are not affected. */
 static void kill_all_others(void)
 {
 	struct dirent *entry;
@@ -99,25 +117,27 @@ static void kill_all_others(void)
 
 	while (proc && (entry = readdir(proc))) {
 		pid_t pid = atoi(entry->d_name);
-		char path[64], comm[32] = "";
-		FILE *f;
 
-		if (pid <= 1)
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-		f = fopen(path, "re");
-		if (f && !fgets(comm, sizeof(comm), f))
-			comm[0] = '\0';
-		if (f)
-			fclose(f);
-		if (strncmp(comm, "leftovers_test", 14))
+		if (pid > 1 && !is_ours(pid))
 			kill(pid, SIGKILL);
 	}
 	if (proc)
 		closedir(proc);
 }
 
-/* What it leaves is to be gone after; that it may be killed at it makes it no easier. */
+/* Kills run @pid after @delay, in the way of the variant; returns its exit status. */
+static int kill_run(pid_t pid, long delay, bool together, int signal)
+{
+	sleep_us(delay);
+	if (together)
+		kill_all_others();
+	else
+		/* Signals of a terminal go to the whole group; SIGKILL goes to one process. */
+		kill(signal == SIGKILL ? pid : -pid, signal);
+	return machine_wait(pid);
+}
+
+/* Cleans up after a killed run: half of the times, only after a try that is killed too. */
 static void clean_up(struct __test_metadata *_metadata, const char *pmem)
 {
 	bool by_next_run = random() % 4 == 0;
@@ -135,59 +155,62 @@ static void clean_up(struct __test_metadata *_metadata, const char *pmem)
 	}
 }
 
+/* How long a run takes (us) if it is not disturbed, and the exit status that it has. */
+static long undisturbed(struct __test_metadata *_metadata, const char *pmem, int *status)
+{
+	long start = 0;
+
+	/* The second run tells the time: the first one may have to warm up. */
+	for (int i = 0; i < 2; i++) {
+		start = now_us();
+		*status = machine_run(pmem, "ext4", 0, tests);
+		/* It may also be a kernel that breaks promises. */
+		ASSERT_TRUE(*status == KSFT_PASS || *status == KSFT_FAIL) {
+			TH_LOG("%s", machine_output());
+		}
+	}
+	return now_us() - start;
+}
+
+/* The machine is as it was @before a run that was killed after @delay (us). */
+static void expect_clean_machine(struct __test_metadata *_metadata, const char *before,
+				 long delay)
+{
+	char *after = machine_state();
+
+	EXPECT_STREQ(before, after) {
+		TH_LOG("killed after %ld us; then: %s", delay, machine_output());
+	}
+	free(after);
+}
+
 TEST_F_TIMEOUT(leftovers, are_removed, 3600)
 {
 	const char *pmem = variant->named ? machine_named(machine_empty, 1) : "carve";
 	unsigned int runs, alive = 0, dirty = 0;
-	long length = 0;
-	int whole = 0;
+	int whole;
+	long length = undisturbed(_metadata, pmem, &whole);
 
-	/* Undisturbed; how long that takes is seen the second time. The kernel may fail. */
-	for (int i = 0; i < 2; i++) {
-		long start = now_us();
-
-		whole = machine_run(pmem, "ext4", 0, tests);
-		ASSERT_TRUE(whole == KSFT_PASS || whole == KSFT_FAIL) {
-			TH_LOG("%s", machine_output());
-		}
-		length = now_us() - start;
-	}
 	for (runs = 0; alive < kills && _metadata->exit_code == KSFT_PASS; runs++) {
 		pid_t pid = machine_start(pmem, "ext4", 0, tests);
 		long delay = random() % length;
-		char *after;
-		int status;
+		char *left;
 
-		sleep_us(delay);
-		if (variant->together)
-			kill_all_others();
-		else
-			/* As a terminal does, to all of the group; but SIGKILL to one. */
-			kill(variant->signal == SIGKILL ? pid : -pid, variant->signal);
-		status = machine_wait(pid);
-		alive += status != whole;
-		after = machine_state();
-		dirty += strcmp(self->before, after) != 0;
-		/* Those who can, clean up before they go. */
-		if (variant->signal != SIGKILL) {
-			EXPECT_STREQ(self->before, after) {
-				TH_LOG("after %ld us: %s", delay, machine_output());
-			}
-		} else {
-			free(after);
+		if (kill_run(pid, delay, variant->together, variant->signal) != whole)
+			alive++;
+		left = machine_state();
+		dirty += strcmp(self->before, left) != 0;
+		free(left);
+		/* After any other signal the run cleans up by itself, before it ends. */
+		if (variant->signal == SIGKILL)
 			clean_up(_metadata, pmem);
-			after = machine_state();
-			EXPECT_STREQ(self->before, after) {
-				TH_LOG("killed after %ld us; then: %s", delay, machine_output());
-			}
-		}
-		free(after);
+		expect_clean_machine(_metadata, self->before, delay);
 	}
 	printf("# recorded: %u of %u runs were under way when killed, %u left something: %s\n",
 	       alive, runs, dirty, variant->named ? "named" : "carved");
 }
 
-/* Not killed, and not to be disturbed by the cleanup of others. */
+/* A run that is not killed: others that clean up must not disturb it. */
 FIXTURE(alive) {
 	char *before;
 	pid_t run;
@@ -218,7 +241,7 @@ FIXTURE_TEARDOWN(alive)
 	free(self->before);
 }
 
-/* With its command started, it has all that it makes. */
+/* By the time that its command runs, with_pmem has made all that it makes. */
 static bool is_up(void)
 {
 	char *state = machine_state();
@@ -249,10 +272,6 @@ int main(int argc, char **argv)
 {
 	const char *number = getenv("DAX_BREAK_KILLS"), *seed = getenv("DAX_BREAK_SEED");
 
-	if (argc == 2 && !strcmp(argv[1], "-l")) {
-		dax_break_list();
-		return KSFT_PASS;
-	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	kills = number ? atoi(number) : 2;
 	srandom(seed ? atoi(seed) : 1);

@@ -12,12 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "filesystem.h"
+#include "filesystem/make.h"
 #include "kselftest.h"
 #include "machine.h"
 #include "memory/pmem.h"
 #include "memory/pmem_guest.h"
-#include "why.h"
+#include "finding.h"
 
 #define MIB		(1024 * 1024ULL)
 #define OUTPUT		"/run/output"
@@ -53,7 +53,7 @@ void machine_write(const char *path, const char *text)
 		close(fd);
 }
 
-/* FNV-1a, of 64-bit words: of all that can be read of a device. */
+/* A checksum, FNV-1a of 64-bit words, of all that can be read from a device. */
 static __u64 sum_of(const char *device)
 {
 	static __u64 words[8192];
@@ -69,7 +69,7 @@ static __u64 sum_of(const char *device)
 	return sum;
 }
 
-/* The name of the namespace that has @uuid. */
+/* Finds the name of the namespace that has its UUID. */
 static void find_name(struct machine_namespace *ns)
 {
 	DIR *dir = opendir("/sys/bus/nd/devices");
@@ -94,7 +94,7 @@ static void make_namespace(struct machine_namespace *ns, __u64 size)
 	find_name(ns);
 }
 
-/* A filesystem, and something in it. */
+/* Makes a filesystem with something in it. */
 static void make_data(const char *device)
 {
 	static const char dir[] = "/mnt/fill";
@@ -117,7 +117,7 @@ static void make_data(const char *device)
 
 void machine_setup(void)
 {
-	/* NVDIMM 1 takes no labels, and says so. */
+	/* This leaves NVDIMM 1 alone, which has no room for labels. */
 	pmem_init_labels();
 	make_namespace(&machine_neighbour, 64 * MIB);
 	make_namespace(&machine_empty[0], 272 * MIB);
@@ -156,7 +156,7 @@ static size_t add(char *state, size_t len, const char *what, const char *name,
 	return len + snprintf(state + len, MAX_STATE - len, "%s %s %s\n", what, name, value);
 }
 
-/* Whatever is allocated, or named, or has a UUID: a seed has none of these. */
+/* A seed is left out: it has no size, no name and no UUID. */
 static size_t add_namespace(char *state, size_t len, const char *name)
 {
 	static const char *const attributes[] = {
@@ -176,21 +176,63 @@ static size_t add_namespace(char *state, size_t len, const char *name)
 	return seed ? len : add(state, len, "namespace", name, all);
 }
 
+/* Kernel threads, which have no command line, are left out. */
 static size_t add_process(char *state, size_t len, const char *pid)
 {
 	char path[300], command[128];
 
+	if (!isdigit((unsigned char)pid[0]))
+		return len;
 	snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
 	read_file(path, command, sizeof(command));
 	return command[0] ? add(state, len, "process", pid, command) : len;
 }
 
+/* What to look at in a directory: names that begin and end like this. */
+struct place {
+	const char *dir, *prefix, *suffix;
+	size_t (*add)(char *state, size_t len, const char *name);	/* NULL: just the name */
+};
+
+static bool belongs(const struct place *place, const char *name)
+{
+	size_t size = strlen(name), tail = strlen(place->suffix);
+
+	return name[0] != '.' && size >= tail &&
+	       !strncmp(name, place->prefix, strlen(place->prefix)) &&
+	       !strcmp(name + size - tail, place->suffix);
+}
+
+static size_t add_place(char *state, size_t len, const struct place *place)
+{
+	struct dirent **entries;
+	int n = scandir(place->dir, &entries, NULL, compare);
+
+	for (int i = 0; i < n; i++) {
+		const char *name = entries[i]->d_name;
+
+		if (belongs(place, name))
+			len = place->add ? place->add(state, len, name) :
+					   add(state, len, "entry", place->dir, name);
+	}
+	return len;
+}
+
+static size_t add_mounts(char *state, size_t len)
+{
+	FILE *mounts = fopen("/proc/self/mounts", "re");
+	char line[512];
+
+	while (mounts && fgets(line, sizeof(line), mounts))
+		len = add(state, len, "mount", "", line);
+	if (mounts)
+		fclose(mounts);
+	return len;
+}
+
 char *machine_state(void)
 {
-	static const struct {
-		const char *dir, *prefix, *suffix;
-		size_t (*add)(char *state, size_t len, const char *name);
-	} places[] = {
+	static const struct place places[] = {
 		{ "/sys/bus/nd/devices", "namespace", "", add_namespace },
 		{ "/dev", "pmem", "", NULL },
 		{ "/dev", "ublk", "", NULL },
@@ -200,33 +242,14 @@ char *machine_state(void)
 		{ "/var/lib/dax_break", "", ".run", NULL },
 		{ "/proc", "", "", add_process },
 	};
-	char *state = calloc(1, MAX_STATE), line[512];
+	char *state = calloc(1, MAX_STATE);
 	size_t len = 0;
-	FILE *mounts;
 
-	for (size_t i = 0; state && i < ARRAY_SIZE(places); i++) {
-		struct dirent **entries;
-		int n = scandir(places[i].dir, &entries, NULL, compare);
-
-		for (int k = 0; k < n; k++) {
-			const char *name = entries[k]->d_name;
-			size_t size = strlen(name), tail = strlen(places[i].suffix);
-
-			if (name[0] == '.' || size < tail ||
-			    strncmp(name, places[i].prefix, strlen(places[i].prefix)) ||
-			    strcmp(name + size - tail, places[i].suffix))
-				continue;
-			if (!places[i].add)
-				len = add(state, len, "entry", places[i].dir, name);
-			else if (places[i].add != add_process || isdigit((unsigned char)name[0]))
-				len = places[i].add(state, len, name);
-		}
-	}
-	mounts = fopen("/proc/self/mounts", "re");
-	while (mounts && state && fgets(line, sizeof(line), mounts))
-		len = add(state, len, "mount", "", line);
-	if (mounts)
-		fclose(mounts);
+	if (!state)
+		ksft_exit_fail_msg("no memory\n");
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		len = add_place(state, len, &places[i]);
+	add_mounts(state, len);
 	return state;
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A machine with persistent memory that others have data on, in a guest: what its
- * administrator does, and would notice.
+ * A machine, in a guest, that has data of others on its persistent memory: what its
+ * administrator does, and what he would notice.
  *
- *	NVDIMM 0, with labels	a namespace with a filesystem: the neighbour. It has the
- *				name of those that dax_break carves, but is none of them
- *				two namespaces that are empty: to be named
- *				the rest of it is unallocated
- *	NVDIMM 1, without	a filesystem all over it: the stranger
+ *	NVDIMM 0, with labels	the neighbour: a namespace with a filesystem. It is called
+ *				like those that dax_break carves, but is none of them
+ *				two empty namespaces, for tests to name
+ *				the rest is unallocated
+ *	NVDIMM 1, no labels	the stranger: a filesystem that takes up all of it
  */
 #ifndef DAX_BREAK_MACHINE_H
 #define DAX_BREAK_MACHINE_H
@@ -23,35 +23,41 @@ struct machine_namespace {
 
 extern struct machine_namespace machine_neighbour, machine_empty[2], machine_stranger;
 
-/* To be called from main(); says why not and exits if it cannot be. */
+/* Makes it. To be called from main(): says why and ends the program if that fails. */
 void machine_setup(void);
 
-/* Are both filesystems of others what they were, byte for byte? Says what is not. */
+/* Are the filesystems of others as they were, byte for byte? Prints which one is not. */
 bool machine_data_intact(void);
 
 /*
- * All that a run could leave: namespaces, block devices, mounts, processes, directories,
- * ledgers. As text, a line each; allocated.
+ * Everything of the kinds that a run could leave behind: namespaces, block devices, mounts,
+ * processes, directories, ledgers. Text of one line for each; the caller frees it.
  */
 char *machine_state(void);
 
-/* For DAX_BREAK_PMEM: one of the namespaces, or @nr of those that are empty. */
+/*
+ * The value of DAX_BREAK_PMEM that names @nr namespaces from @ns on; overwritten by the
+ * next call.
+ */
 const char *machine_named(const struct machine_namespace *ns, unsigned int nr);
 
 /*
- * Starts @argv with DAX_BREAK_PMEM=@pmem and DAX_BREAK_FS=@fs (NULL: unset), its
- * output going to machine_output(). As user @uid, in a session of its own.
+ * Starts @argv with DAX_BREAK_PMEM=@pmem and DAX_BREAK_FS=@fs (NULL: unset), as user @uid
+ * and in a session of its own. machine_output() has what it prints.
  */
 pid_t machine_start(const char *pmem, const char *fs, uid_t uid, const char *const argv[]);
 
-/* Starts it, waits for it to end, returns its exit status (128 + N: killed by N). */
-int machine_run(const char *pmem, const char *fs, uid_t uid, const char *const argv[]);
+/* Waits for it to end. Returns its exit status (128 + N: killed by signal N). */
 int machine_wait(pid_t pid);
 
-/* What the last one has printed; is @text part of that? */
+/* Both of these. */
+int machine_run(const char *pmem, const char *fs, uid_t uid, const char *const argv[]);
+
+/* What the program started last has printed; and is @text part of that? */
 const char *machine_output(void);
 bool machine_said(const char *text);
 
+/* Writes @text to the file @path, one of sysfs; prints why if that fails. */
 void machine_write(const char *path, const char *text);
 
 #endif

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The oracles for harm against harm that is done on purpose: data that is lost or
- * overwritten, things left behind, a kernel that complains.
+ * The oracles that look for harm, against harm that is done on purpose: data is lost or
+ * overwritten, something is left behind, the kernel complains. Each case does one such
+ * thing, and the oracle must see it, and must be content once it has been undone.
+ *
+ * For P5, loses nothing, P8, end of life, and P9, quiet kernel.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -9,6 +12,7 @@
 
 #include "dax_break.h"
 #include "deadline.h"
+#include "filesystem/make.h"
 #include "victim.h"
 #include "written.h"
 
@@ -18,17 +22,13 @@ FIXTURE(harm) {
 };
 
 FIXTURE_VARIANT(harm) {
-	const char *fs;
+	struct fs_op on;
 };
-
-FIXTURE_VARIANT_ADD(harm, ext4) { "ext4" };
-FIXTURE_VARIANT_ADD(harm, xfs) { "xfs" };
 
 FIXTURE_SETUP(harm)
 {
 	const struct trial_spec spec = {
-		.fs = variant->fs,
-		.op = "punch",
+		.on = { variant->on.fs, op_find("punch") },
 		.holder = HOLDER_DEVICE,
 		.pages = 8,
 		.first = 2,
@@ -46,7 +46,7 @@ FIXTURE_TEARDOWN(harm)
 	quiet_check();
 }
 
-/* P9: as the kernel would say it. */
+/* P9: a warning, in the kernel's own words. */
 TEST_F(harm, sees_a_complaint)
 {
 	static const char text[] = "<4>WARNING: not really\n";
@@ -60,19 +60,19 @@ TEST_F(harm, sees_a_complaint)
 	ASSERT_EQ(0, quiet_check());
 }
 
-/* P5: the operation's blocks are the victim's, and something writes to one. */
+/* P5: the victim owns the blocks that the operation freed, and something writes to one. */
 TEST_F(harm, sees_an_overwritten_page)
 {
 	struct trial *trial = &self->trial;
 	struct victim *victim = &self->victim;
 	__u64 physical = dax_file_physical(&trial->file, 3);
 
-	REQUIRE(return, victim_crowd(victim, variant->fs));
+	REQUIRE(return, victim_crowd(victim, variant->on.fs));
 	trial_start(trial);
 	ASSERT_COMPLETES(trial);
 	REQUIRE(return, victim_take(victim));
 	ASSERT_EQ(0, victim_check(victim));
-	/* That it is the victim who has got the block is what makes it one. */
+	/* It is a victim only if it has got the very block that was the file's. */
 	ASSERT_NE(0ULL, physical);
 	ASSERT_NE(-1, victim_page_at(victim, physical));
 	ASSERT_EQ(1, pwrite(victim->file.fd, "x", 1, 2 * victim->file.page_size + 5));
@@ -81,7 +81,7 @@ TEST_F(harm, sees_an_overwritten_page)
 	ASSERT_NE(NULL, strstr(why(), "1 bytes, from byte 5"));
 }
 
-/* P5: stored, but never synced. */
+/* P5: pages that were stored to are not written back. */
 TEST_F(harm, sees_what_is_not_written_back)
 {
 	struct trial *trial = &self->trial;
@@ -96,45 +96,45 @@ TEST_F(harm, sees_what_is_not_written_back)
 	written[0] = true;
 	ASSERT_NE(0, trial_all_written(trial, written));
 	ASSERT_NE(NULL, strstr(why(), "page 1 before punch"));
-	/* Those of the hole, and only these, need not be. */
+	/* The pages of the hole need not be; all the others must. */
 	for (unsigned int page = 0; page < ARRAY_SIZE(written); page++)
 		written[page] = page < 2 || page >= 6;
 	ASSERT_EQ(0, trial_all_written(trial, written));
 }
 
-/* P5: a file that nobody knows of any more. */
+/* P5: a test has left a file behind. */
 TEST_F(harm, sees_a_file_left_behind)
 {
-	const struct dax_file_spec spec = { .dir = testbed_dir(variant->fs), .pages = 4 };
+	const struct dax_file_spec spec = { .dir = testbed_dir(variant->on.fs), .pages = 4 };
 	struct dax_file left;
 
 	trial_end(&self->trial);
 	REQUIRE(return, dax_file_create(&left, &spec));
 	dax_file_let_go(&left);
-	ASSERT_NE(0, aftermath_check(variant->fs));
+	ASSERT_NE(0, aftermath_check(variant->on.fs));
 	ASSERT_NE(NULL, strstr(why(), "blocks are free"));
 	unlink(left.path);
-	ASSERT_EQ(0, aftermath_check(variant->fs)) {
+	ASSERT_EQ(0, aftermath_check(variant->on.fs)) {
 		TH_LOG("%s", why());
 	}
 }
 
-/* P5: damaged on the device. */
+/* P5: the filesystem is damaged on the device. */
 TEST_F(harm, sees_a_damaged_filesystem)
 {
-	const struct filesystem *fs = filesystem_find(variant->fs);
+	const struct filesystem *fs = variant->on.fs;
 	size_t size = 2 * sysconf(_SC_PAGESIZE);
 	char *good = malloc(size), *bad = calloc(1, size);
-	const char *device = testbed_device(variant->fs);
+	const char *device = testbed_device(fs);
 	int fd;
 
 	trial_end(&self->trial);
-	REQUIRE(return, testbed_unmount(variant->fs));
+	REQUIRE(return, testbed_unmount(fs));
 	ASSERT_EQ(0, filesystem_check(fs, device)) {
 		TH_LOG("%s", why());
 	}
 	fd = open(device, O_RDWR);
-	/* Behind the superblock: what leads to all the rest. */
+	/* The block behind the superblock leads to everything else. */
 	ASSERT_EQ((ssize_t)size, pread(fd, good, size, sysconf(_SC_PAGESIZE)));
 	ASSERT_EQ((ssize_t)size, pwrite(fd, bad, size, sysconf(_SC_PAGESIZE)));
 	ASSERT_EQ(0, fsync(fd));
@@ -142,34 +142,36 @@ TEST_F(harm, sees_a_damaged_filesystem)
 	ASSERT_EQ((ssize_t)size, pwrite(fd, good, size, sysconf(_SC_PAGESIZE)));
 	ASSERT_EQ(0, fsync(fd));
 	close(fd);
-	REQUIRE(return, testbed_mount_again(variant->fs));
+	REQUIRE(return, testbed_mount_again(fs));
 }
 
-/* P8: a page that stays busy. */
+/* P8: a page stays busy, so unmounting does not end. */
 TEST_F(harm, sees_an_unmount_that_does_not_end)
 {
 	struct dax_file *file = &self->trial.file;
 
 	REQUIRE(return, trial_hold(&self->trial, 0));
-	/* The waiter has it open, too. */
+	/* The waiter also has the file open. */
 	ASSERT_TRUE(waiter_end(&self->trial.waiter));
 	dax_file_let_go(file);
-	EXPECT_EQ(-EIO, aftermath_check(variant->fs));
+	EXPECT_EQ(-EIO, aftermath_check(variant->on.fs));
 	EXPECT_NE(NULL, strstr(why(), "unmounting does not end")) {
 		TH_LOG("%s", why());
 	}
 	REQUIRE(return, trial_release(&self->trial, 0));
-	/* The child that was left behind ends it now. */
+	/* Now the child that was left behind can finish unmounting. */
 	for (long deadline = deadline_in(DEADLINE_MS);
-	     testbed_mount_again(variant->fs) && !deadline_over(deadline);)
+	     testbed_mount_again(variant->on.fs) && !deadline_over(deadline);)
 		deadline_pause();
 	unlink(file->path);
-	ASSERT_EQ(0, aftermath_check(variant->fs)) {
+	ASSERT_EQ(0, aftermath_check(variant->on.fs)) {
 		TH_LOG("%s", why());
 	}
 }
 
-int main(int argc, char **argv)
+static void add_variants(void)
 {
-	return dax_break_main(argc, argv);
+	VARIANTS_OF_FILESYSTEMS(harm, FS_PMEM);
 }
+
+DAX_BREAK_MAIN_UNCHECKED("the tests do harm on purpose", .variants = add_variants)

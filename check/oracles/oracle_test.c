@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The oracles against stand-ins that break the promise: a test that cannot fail
- * is worth nothing.
+ * The oracles against stand-ins that break a promise: a test that cannot fail is worth
+ * nothing.
  *
- * Each case puts something wrong in the place of a kernel's operation, and the
- * observation that a test of the suite asserts must come out differently.
+ *	oracle	pages 1 and 2 of a file of four are pinned. Something that breaks a promise
+ *		runs instead of an operation of the kernel
+ *	result	an operation has been run on pages 1 and 2 of a file of four. Then the test
+ *		changes the files, or what it expects of them
+ *
+ * Seen must be: what the tests of the suite assert does not hold.
  */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "access.h"
 #include "dax_break.h"
 
-#define PAGES	4
 #define NOBODY	65534
 
 FIXTURE(oracle) {
@@ -22,15 +24,14 @@ FIXTURE(oracle) {
 };
 
 FIXTURE_VARIANT(oracle) {
-	const char *fs;
+	struct fs_op on;
 };
-
-FIXTURE_VARIANT_ADD(oracle, ext4) { "ext4" };
 
 FIXTURE_SETUP(oracle)
 {
-	const struct dax_file_spec spec = { .dir = testbed_dir(variant->fs), .pages = PAGES };
+	const struct dax_file_spec spec = { .dir = testbed_dir(variant->on.fs), .pages = 4 };
 
+	REQUIRE(return, testbed_require(variant->on.fs));
 	REQUIRE(return, dax_file_create(&self->trial.file, &spec));
 }
 
@@ -61,7 +62,7 @@ static int truncate_to_page_1(void *arg)
 	const struct dax_file *file = arg;
 	const struct op_target target = { .fd = file->fd, .start = file->page_size };
 
-	return op_find("truncate")->run(&target);
+	return op_run(op_find("truncate"), &target);
 }
 
 /* Forks a waiter for @fn, pins pages 1 and 2, starts it. */
@@ -85,14 +86,14 @@ TEST_F(oracle, sees_no_wait)
 	ASSERT_EQ(WAITER_DONE, waiter_observe(&self->trial.waiter));
 }
 
-/* P1: asleep, but not because of the pins. */
+/* P1: it is asleep, but not because of the pins. */
 TEST_F(oracle, sees_another_sleep)
 {
 	REQUIRE(return, start(&self->trial, sleep_elsewhere));
 	ASSERT_EQ(WAITER_LOST, waiter_observe(&self->trial.waiter));
 }
 
-/* P2: waits, but burns the CPU. */
+/* P2: it waits, but burns the CPU. */
 TEST_F(oracle, sees_a_spin)
 {
 	REQUIRE(return, start(&self->trial, spin));
@@ -106,7 +107,7 @@ static int wake_up_often(void *file)
 	return 0;
 }
 
-/* P2: asleep nearly all the time, but not in one sleep. */
+/* P2: it is asleep nearly all the time, but wakes up over and over. */
 TEST_F(oracle, sees_wake_ups)
 {
 	REQUIRE(return, start(&self->trial, wake_up_often));
@@ -124,7 +125,7 @@ static int exit_badly(void *file)
 	return 0;
 }
 
-/* An operation that consists of exiting, and one that never came to its end. */
+/* The first stand-in exits, and that is all of its operation; the second one is killed. */
 TEST_F(oracle, tells_exit_from_crash)
 {
 	REQUIRE(return, start(&self->trial, exit_well));
@@ -137,18 +138,18 @@ TEST_F(oracle, tells_exit_from_crash)
 	ASSERT_EQ(-ECHILD, waiter_result(&self->trial.waiter));
 }
 
-/* P3: who waits on after a signal is not called off. */
+/* P3: the operation waits on after a signal: it has not been called off. */
 TEST_F(oracle, sees_a_signal_ignored)
 {
 	REQUIRE(return, start(&self->trial, truncate_to_page_1));
 	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(&self->trial.waiter));
-	/* Has no handler, and by default no effect. */
+	/* This signal has no handler, and by default no effect. */
 	waiter_signal(&self->trial.waiter, SIGWINCH);
 	ASSERT_EQ(WAITER_BLOCKED, waiter_observe_end(&self->trial.waiter));
 	ASSERT_EQ(0U, waiter_handled(&self->trial.waiter));
 }
 
-/* P3: a lock of the file is taken, by the one that waits: reading has to wait as well. */
+/* P3: the waiter holds a lock of the file, so reading has to wait as well. */
 TEST_F(oracle, sees_a_lock)
 {
 	REQUIRE(return, start(&self->trial, truncate_to_page_1));
@@ -157,7 +158,7 @@ TEST_F(oracle, sees_a_lock)
 	ASSERT_EQ(-ETIMEDOUT, access_all(&self->trial.file, 1));
 }
 
-/* P3: somebody else sleeps in a lock, and does not come to his end. */
+/* P3: another process sleeps, in a lock for instance, and does not end. */
 TEST_F(oracle, sees_somebody_held_up)
 {
 	REQUIRE(return, start(&self->trial, sleep_elsewhere));
@@ -166,8 +167,9 @@ TEST_F(oracle, sees_somebody_held_up)
 }
 
 /*
- * P1: after a partial release it must be seen to look again. Every kernel so far
- * waits for the lowest page first: the release of another one wakes nobody.
+ * P1: after a partial release, the operation does not look at the range again. Every
+ * kernel so far waits for the lowest page first, so the release of another page wakes
+ * nobody.
  */
 TEST_F(oracle, sees_no_new_look)
 {
@@ -177,25 +179,25 @@ TEST_F(oracle, sees_no_new_look)
 	ASSERT_EQ(WAITER_LOST, waiter_observe_again(&self->trial.waiter));
 }
 
-/* P2: still asleep when it should be done. */
+/* P2: it is still asleep when it should be done. */
 TEST_F(oracle, sees_no_end)
 {
 	REQUIRE(return, start(&self->trial, truncate_to_page_1));
 	ASSERT_EQ(WAITER_BLOCKED, waiter_observe_end(&self->trial.waiter));
 }
 
-/* Without the privilege to read stacks, wchan has to do. */
+/* Without the privilege to read stacks, the waiter's wchan has to do. */
 TEST_F(oracle, knows_the_sleep_by_wchan)
 {
 	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
-	/* Changing the uid makes a process secret even to itself. */
+	/* A process that has changed its uid may not read its own /proc files. */
 	ASSERT_EQ(0, prctl(PR_SET_DUMPABLE, 1));
 	REQUIRE(return, start(&self->trial, truncate_to_page_1));
 	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(&self->trial.waiter));
 	ASSERT_STREQ("ext4_wait_dax_page", self->trial.waiter.where);
 }
 
-/* Where not even wchan can be read, a long sleep is taken for blocked, and it says so. */
+/* Where not even wchan can be read, a long sleep counts as blocked, and is called a guess. */
 TEST_F(oracle, says_that_it_guessed)
 {
 	REQUIRE(return, start(&self->trial, truncate_to_page_1));
@@ -204,7 +206,7 @@ TEST_F(oracle, says_that_it_guessed)
 	ASSERT_NE(NULL, strstr(waiter_describe(&self->trial.waiter), "guessed"));
 }
 
-/* A page that is not really held must not be taken for one that is. */
+/* A page is not really held: holder_hold() must not say that it is. */
 TEST_F(oracle, sees_a_failed_pin)
 {
 	REQUIRE(return, holder_open(&self->trial.holder, "vmsplice"));
@@ -215,43 +217,27 @@ TEST_F(oracle, sees_a_failed_pin)
 				 self->trial.file.page_size));
 }
 
-/* A holder that has a copy has nothing that an operation would have to wait for. */
+/* The holder has a copy, for which no operation has to wait. */
 TEST_F(oracle, sees_a_copy)
 {
 	struct trial *trial = &self->trial;
 
 	REQUIRE(return, holder_open(&trial->holder, "vmsplice"));
 	REQUIRE(return, dax_file_map(&trial->file, "private", DAX_PTE));
-	/* What was stored to a private page is not the file's any more. */
+	/* After a store, a private page is not the file's any more. */
 	*(char *)dax_file_page(&trial->file, 1) = 'x';
 	ASSERT_NE(0, trial_hold(trial, 1));
 }
 
-/* What an operation leaves: all of them in turn. */
-FIXTURE(result) {
-	struct trial trial;
-};
+/* What an operation leaves behind: all operations in turn. */
+TRIAL_FIXTURE(result, .holder = HOLDER_NONE);
 
-FIXTURE_VARIANT(result) {
-	struct fs_op on;
-};
-
-FIXTURE_SETUP(result)
+/* Is this one of the operations @names, up to NULL? */
+static bool is_any_of(const struct op *op, const char *const names[])
 {
-	const struct trial_spec spec = {
-		.fs = variant->on.fs,
-		.op = variant->on.op,
-		.pages = PAGES,
-		.first = 1,
-		.count = 2,
-	};
-
-	REQUIRE(return, trial_setup(&self->trial, &spec));
-}
-
-FIXTURE_TEARDOWN(result)
-{
-	trial_teardown(_metadata, &self->trial);
+	while (*names && strcmp(op->name, *names))
+		names++;
+	return *names;
 }
 
 static int run(struct trial *trial)
@@ -260,33 +246,35 @@ static int run(struct trial *trial)
 	return waiter_observe_end(&trial->waiter) == WAITER_DONE ? 0 : -ETIMEDOUT;
 }
 
-/* P5: nothing was done. */
+/* P5: the operation has done nothing. */
 TEST_F(result, sees_no_change)
 {
-	if (!strcmp(variant->on.op, "allocate") || !strcmp(variant->on.op, "unshare") ||
-	    !strcmp(variant->on.op, "umount"))
-		SKIP(return, "%s changes nothing that could be seen", variant->on.op);
-	ASSERT_NE(0, trial_check(&self->trial));
+	static const char *const invisible[] = { "allocate", "unshare", "umount", NULL };
+	struct trial *trial = &self->trial;
+
+	if (is_any_of(trial->op, invisible))
+		SKIP(return, "%s changes nothing that could be seen", trial->op->name);
+	ASSERT_NE(0, trial_check(trial));
 }
 
-/* P3: an operation that was called off, but has done what it was to do. */
+/* P3: an operation that is said to be called off has done its work all the same. */
 TEST_F(result, sees_a_change)
 {
 	struct trial *trial = &self->trial;
 
 	if ((trial->op->flags & OP_EVICTS) || trial->op->result == op_find("allocate")->result)
-		SKIP(return, "%s cannot be called off, or changes nothing", variant->on.op);
+		SKIP(return, "%s cannot be called off, or changes nothing", trial->op->name);
 	ASSERT_EQ(0, run(trial));
 	ASSERT_NE(0, trial_intact(trial));
 }
 
-/* P5: something else was done: to one page less. */
+/* P5: the operation was expected to spare its first page, and did not. */
 TEST_F(result, sees_another_range)
 {
 	struct trial *trial = &self->trial;
 
 	if (trial->op->reach == OP_WHOLE || trial->op->result == op_find("allocate")->result)
-		SKIP(return, "%s leaves the same whatever its range", variant->on.op);
+		SKIP(return, "%s leaves the same whatever its range", trial->op->name);
 	ASSERT_EQ(0, run(trial));
 	ASSERT_EQ(0, trial_check(trial)) {
 		TH_LOG("%s", why());
@@ -302,7 +290,7 @@ TEST_F(result, sees_damage)
 	struct trial *trial = &self->trial;
 
 	if (!trial->op->result)
-		SKIP(return, "%s leaves nothing of the file", variant->on.op);
+		SKIP(return, "%s leaves nothing of the file", trial->op->name);
 	ASSERT_EQ(0, run(trial));
 	ASSERT_EQ(0, trial_check(trial)) {
 		TH_LOG("%s", why());
@@ -311,13 +299,13 @@ TEST_F(result, sees_damage)
 	ASSERT_NE(0, trial_check(trial));
 }
 
-/* P6: what was written to one file shows in the other. */
+/* P6: the other file has changed, as if a write to the first one showed there. */
 TEST_F(result, sees_damage_of_the_peer)
 {
 	struct trial *trial = &self->trial;
 
 	if (!(trial->op->flags & OP_PEER) || !trial->op->result)
-		SKIP(return, "%s has no other file", variant->on.op);
+		SKIP(return, "%s has no other file", trial->op->name);
 	ASSERT_EQ(0, run(trial));
 	ASSERT_EQ(0, trial_check(trial)) {
 		TH_LOG("%s", why());
@@ -326,20 +314,22 @@ TEST_F(result, sees_damage_of_the_peer)
 	ASSERT_NE(0, trial_check(trial));
 }
 
-/* P5: data that a device wrote during the wait, but that has not arrived. */
+/* P5: what a device wrote during the wait is not in the file. */
 TEST_F(result, sees_lost_dma)
 {
+	static const char *const replacing[] = {
+		"truncate_zero", "open_trunc", "clone_to", NULL,
+	};
 	struct trial *trial = &self->trial;
 
-	if (!trial->op->result || !strcmp(variant->on.op, "truncate_zero") ||
-	    !strcmp(variant->on.op, "open_trunc") || !strcmp(variant->on.op, "clone_to"))
-		SKIP(return, "%s leaves nothing of what was there", variant->on.op);
+	if (!trial->op->result || is_any_of(trial->op, replacing))
+		SKIP(return, "%s leaves nothing of what was there", trial->op->name);
 	ASSERT_EQ(0, run(trial));
 	dax_file_page_got(&trial->file, 0, 0x4141414141414141);
 	ASSERT_NE(0, trial_check(trial));
 }
 
-/* P1: the operation has begun although it waits. */
+/* P1: the operation has changed the size while it seems to wait. */
 TEST_F(result, sees_a_change_of_size)
 {
 	struct trial *trial = &self->trial;
@@ -348,7 +338,7 @@ TEST_F(result, sees_a_change_of_size)
 	ASSERT_NE(0, trial_unchanged(trial));
 }
 
-/* P1: the size is still the same, but blocks have gone. */
+/* P1: the size is still the same, but blocks are gone. */
 TEST_F(result, sees_a_change_of_blocks)
 {
 	struct trial *trial = &self->trial;
@@ -358,8 +348,13 @@ TEST_F(result, sees_a_change_of_blocks)
 	ASSERT_NE(NULL, strstr(why(), "blocks"));
 }
 
-int main(int argc, char **argv)
+static void add_variants(void)
 {
-	VARIANTS_OF_OPS(result, 0, 0);
-	return dax_break_main(argc, argv);
+	/* One filesystem will do: the waiter is the same on all. */
+	const FIXTURE_VARIANT(oracle) data = { .on.fs = filesystem_find("ext4") };
+
+	VARIANT_ADD(oracle, data);
+	VARIANTS_OF_OPS(result, 0, 0, 0);
 }
+
+DAX_BREAK_MAIN_UNCHECKED("the tests do harm on purpose", .variants = add_variants)

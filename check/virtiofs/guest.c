@@ -5,8 +5,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "../../vm/virtiofs/shmem.h"
-#include "../../vm/virtiofs/window.h"
+#include "../../tools/testing/selftests/dax_break/virtiofs/vhost_user.h"
+#include "../../tools/testing/selftests/dax_break/virtiofs/window.h"
 #include "guest.h"
 
 char *window;
@@ -16,7 +16,7 @@ void store(char *at, const char *text)
 	memcpy(at, text, strlen(text) + 1);
 }
 
-/* In place of those of vhost_user.c: just as strict as QEMU. */
+/* What is mapped. This maps and unmaps just as strictly as QEMU does. */
 static struct {
 	__u64 at, len;
 } mapped[RANGES];
@@ -67,6 +67,7 @@ int ask(struct asking *asking, __u32 opcode, __u64 node, const void *in, size_t 
 	((char *)r.in)[r.in_len] = '\0';
 	rc = fuse_answer(&r);
 	asking->len = r.out_len;
+	asking->hold = r.hold;
 	return rc;
 }
 

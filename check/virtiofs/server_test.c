@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The server of virtiofs without QEMU and without a guest: requests are given to it as
- * they are found in a virtqueue, and its DAX window is memory of this process, so what a
- * guest would store there is stored by the test. That includes what a good kernel never
- * does, which the checker must notice, and what it does all the time, which it must not.
+ * Tests the server of virtiofs without QEMU and without a guest. The test hands it
+ * requests as they are found in a virtqueue. The DAX window is memory of this process, so
+ * the test can store there what a guest would store. The checker must notice stores that a
+ * good kernel never makes, and must not complain of those that it makes all the time.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,12 +16,12 @@
 
 #include "kselftest_harness.h"
 
-#include "../../vm/virtiofs/checker.h"
-#include "../../vm/virtiofs/control.h"
-#include "../../vm/virtiofs/fuse.h"
-#include "../../vm/virtiofs/hold.h"
-#include "../../vm/virtiofs/store.h"
-#include "../../vm/virtiofs/window.h"
+#include "../../tools/testing/selftests/dax_break/virtiofs/control.h"
+#include "../../tools/testing/selftests/dax_break/virtiofs/fuse.h"
+#include "../../tools/testing/selftests/dax_break/virtiofs/hold.h"
+#include "../../tools/testing/selftests/dax_break/virtiofs/log.h"
+#include "../../tools/testing/selftests/dax_break/virtiofs/store.h"
+#include "../../tools/testing/selftests/dax_break/virtiofs/window.h"
 #include "guest.h"
 
 FIXTURE(server) {
@@ -35,7 +35,7 @@ FIXTURE_SETUP(server)
 
 	window = mmap(NULL, RANGES * RANGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, window);
-	/* What it says is for people, and this is about what it does. */
+	/* The server logs for people. This test looks at what it does. */
 	ASSERT_NE(NULL, freopen("/dev/null", "w", stderr));
 	window_init(RANGES * RANGE_SIZE);
 	store_init();
@@ -63,7 +63,7 @@ TEST_F(server, names)
 	ASSERT_EQ(-EEXIST, ask_create(asking, "other", &found));
 	ASSERT_EQ(0, ask_write(asking, other, 0, "other"));
 	ASSERT_EQ(before - 1, ask_free_blocks(asking));
-	/* Over the other one, which is still open, and known. */
+	/* Replaces the other one, which is still open, and which the guest still knows. */
 	ASSERT_EQ(0, ask(asking, FUSE_RENAME, FUSE_ROOT_ID, &to_root, sizeof(to_root),
 			 "file\0other", 11));
 	ASSERT_EQ(-ENOENT, ask_lookup(asking, "file", &found));
@@ -75,7 +75,7 @@ TEST_F(server, names)
 	ASSERT_EQ(NO_REPLY, ASK(FUSE_FORGET, other, forget));
 	ASSERT_EQ(before, ask_free_blocks(asking));
 	ASSERT_EQ(-ENOENT, ask(asking, FUSE_GETATTR, other, "", 0, "", 0));
-	ASSERT_STREQ("", checker_complaints());
+	ASSERT_STREQ("", complaints_text());
 }
 
 TEST_F(server, directory)
@@ -115,7 +115,7 @@ TEST_F(server, dax_flag)
 	} *reply;
 	__u64 other;
 
-	/* Of a directory: for what is created in it from then on. */
+	/* A directory's flag is inherited by what is created in it from then on. */
 	ASSERT_EQ(0, ASK(FUSE_IOCTL, FUSE_ROOT_ID, set));
 	ASSERT_EQ(0, ask_create(asking, "other", &other));
 	ASSERT_EQ(2U, ((struct fuse_entry_out *)asking->reply)->attr.flags);
@@ -147,10 +147,10 @@ TEST_F(server, content)
 	ASSERT_EQ(0, ASK(FUSE_COPY_FILE_RANGE, asking->node, copy));
 	ASSERT_EQ(0, memcmp("dd\0a", ask_read(asking, asking->node, 0, 4), 4));
 	ASSERT_EQ(-ENOSPC, ask_resize(asking, STORE_SIZE + PAGE));
-	ASSERT_STREQ("", checker_complaints());
+	ASSERT_STREQ("", complaints_text());
 }
 
-/* All that a guest may do in a window. */
+/* The checker complains of nothing that a guest may do in a window. */
 TEST_F(server, mapped)
 {
 	struct asking *asking = &self->asking;
@@ -160,27 +160,27 @@ TEST_F(server, mapped)
 	ASSERT_STREQ("data", window + RANGE_SIZE);
 	store(window + RANGE_SIZE, "more");
 	ASSERT_STREQ("more", ask_read(asking, asking->node, 0, 4));
-	/* Behind the end, but in its last page: that is how pages are mapped. */
+	/* Beyond the end, but in its last page, which is mapped as a whole. */
 	ASSERT_EQ(0, ask_resize(asking, 4));
 	store(window + RANGE_SIZE + 4, "rubbish");
 	ASSERT_EQ(0, ask_resize(asking, 8));
 	ASSERT_EQ(0, memcmp("more\0\0\0\0", ask_read(asking, asking->node, 0, 8), 8));
-	/* The same range for another file. */
+	/* The same range of the window shows another file. */
 	ASSERT_EQ(0, ask_unmap(asking, 1));
 	ASSERT_EQ(0, ask_create(asking, "other", &other));
 	ASSERT_EQ(0, ask_write(asking, other, 0, "other"));
 	ASSERT_EQ(0, ask_map(asking, other, 1));
 	ASSERT_STREQ("other", window + RANGE_SIZE);
-	/* And for the first one again, without having been told that it is free. */
+	/* It shows the first one again, and was not given back in between. */
 	ASSERT_EQ(0, ask_map(asking, asking->node, 1));
 	ASSERT_STREQ("more", window + RANGE_SIZE);
-	/* More of the window than there is. */
+	/* The window has no such range. */
 	ASSERT_EQ(-EINVAL, ask_map(asking, asking->node, RANGES));
-	checker_look("now");
-	ASSERT_STREQ("", checker_complaints());
+	store_look("now");
+	ASSERT_STREQ("", complaints_text());
 }
 
-/* What the checker is for: stores of a device that the kernel has not waited for. */
+/* The checker is for this: stores of a device that the kernel has not waited for. */
 TEST_F(server, notices_a_store_behind_the_end)
 {
 	struct asking *asking = &self->asking;
@@ -189,16 +189,16 @@ TEST_F(server, notices_a_store_behind_the_end)
 	ASSERT_EQ(0, ask_map(asking, asking->node, 0));
 	ASSERT_EQ(0, ask_resize(asking, 100));
 	store(window + PAGE + 5, "late");
-	checker_look("now");
-	ASSERT_NE(NULL, strstr(checker_complaints(),
+	store_look("now");
+	ASSERT_NE(NULL, strstr(complaints_text(),
 			       "(file) has 100 bytes, but byte 4101 was written to 6c 61 74 65")) {
-		TH_LOG("%s", checker_complaints());
+		TH_LOG("%s", complaints_text());
 	}
-	/* Once, and it does no harm later. */
-	checker_clear();
+	/* It complains once, and the store does no harm later. */
+	complaints_clear();
 	ASSERT_EQ(0, ask_resize(asking, 2 * PAGE));
 	ASSERT_STREQ("", ask_read(asking, asking->node, PAGE + 5, 4));
-	ASSERT_STREQ("", checker_complaints());
+	ASSERT_STREQ("", complaints_text());
 }
 
 TEST_F(server, notices_a_store_into_what_is_unmapped)
@@ -208,16 +208,16 @@ TEST_F(server, notices_a_store_into_what_is_unmapped)
 	ASSERT_EQ(0, ask_map(asking, asking->node, 2));
 	ASSERT_EQ(0, ask_unmap(asking, 2));
 	store(window + 2 * RANGE_SIZE + 7, "late");
-	checker_look("now");
-	ASSERT_NE(NULL, strstr(checker_complaints(), "what was byte 7 of file 4 was written to")) {
-		TH_LOG("%s", checker_complaints());
+	store_look("now");
+	ASSERT_NE(NULL, strstr(complaints_text(), "what was byte 7 of file 4 was written to")) {
+		TH_LOG("%s", complaints_text());
 	}
 	ASSERT_STREQ("data", ask_read(asking, asking->node, 0, 4));
-	/* It is also noticed when nobody looks before the range is used again. */
-	checker_clear();
+	/* If nobody looks before, it is noticed when the range is used again. */
+	complaints_clear();
 	window[2 * RANGE_SIZE] = 1;
 	ASSERT_EQ(0, ask_map(asking, asking->node, 2));
-	ASSERT_NE(NULL, strstr(checker_complaints(), "was written to 01"));
+	ASSERT_NE(NULL, strstr(complaints_text(), "was written to 01"));
 }
 
 TEST_F(server, notices_a_load_from_what_is_unmapped)
@@ -227,9 +227,9 @@ TEST_F(server, notices_a_load_from_what_is_unmapped)
 	ASSERT_EQ(0, ask_map(asking, asking->node, 2));
 	ASSERT_EQ(0, ask_unmap(asking, 2));
 	ASSERT_EQ(0, __atomic_load_n(window + 2 * RANGE_SIZE, __ATOMIC_RELAXED));
-	checker_look("now");
-	ASSERT_NE(NULL, strstr(checker_complaints(), "what was byte 0 of file 4 was read")) {
-		TH_LOG("%s", checker_complaints());
+	store_look("now");
+	ASSERT_NE(NULL, strstr(complaints_text(), "what was byte 0 of file 4 was read")) {
+		TH_LOG("%s", complaints_text());
 	}
 }
 
@@ -242,11 +242,11 @@ TEST_F(server, notices_a_store_after_the_last_close)
 	ASSERT_EQ(0, ask_name(asking, FUSE_UNLINK, "file"));
 	ASSERT_EQ(0, ask_release(asking, asking->node));
 	ASSERT_EQ(NO_REPLY, ASK(FUSE_FORGET, asking->node, forget));
-	ASSERT_NE(NULL, strstr(checker_complaints(), "range 0 of the window still shows file"));
-	checker_clear();
+	ASSERT_NE(NULL, strstr(complaints_text(), "range 0 of the window still shows file"));
+	complaints_clear();
 	window[PAGE] = 1;
-	checker_look("now");
-	ASSERT_NE(NULL, strstr(checker_complaints(), "byte 4096 of file 4 was written to"));
+	store_look("now");
+	ASSERT_NE(NULL, strstr(complaints_text(), "byte 4096 of file 4 was written to"));
 }
 
 TEST_F(server, notices_a_store_after_unmounting)
@@ -255,15 +255,15 @@ TEST_F(server, notices_a_store_after_unmounting)
 
 	ASSERT_EQ(0, ask_map(asking, asking->node, 0));
 	ASSERT_EQ(0, ask(asking, FUSE_DESTROY, 0, "", 0, "", 0));
-	/* It has the file open. */
-	ASSERT_NE(NULL, strstr(checker_complaints(), "file 4 (file) is still open"));
-	checker_clear();
+	/* The guest has the file open. */
+	ASSERT_NE(NULL, strstr(complaints_text(), "file 4 (file) is still open"));
+	complaints_clear();
 	window[0] = 1;
-	checker_look("now");
-	ASSERT_NE(NULL, strstr(checker_complaints(), "what was byte 0 of file 4 was written to"));
+	store_look("now");
+	ASSERT_NE(NULL, strstr(complaints_text(), "what was byte 0 of file 4 was written to"));
 }
 
-/* As main() does: keeps back the reply to what was just asked. */
+/* Keeps back the reply to what was just asked, as virtiofs_server.c does. */
 static void keep(struct asking *asking)
 {
 	const struct fuse_in_header *header = (void *)asking->request;
@@ -281,16 +281,16 @@ TEST_F(server, notices_a_store_while_it_punches)
 	};
 
 	ASSERT_EQ(0, ask_order(asking, "hold FALLOCATE"));
-	ASSERT_TRUE(control_holds(fuse_op_find(FUSE_FALLOCATE)));
 	ASSERT_EQ(0, ask_map(asking, asking->node, 0));
 	ASSERT_EQ(0, ASK(FUSE_FALLOCATE, asking->node, punch));
+	ASSERT_TRUE(asking->hold);
 	keep(asking);
 	ASSERT_EQ(1U, hold_count());
 	store(window + 9, "late");
 	ASSERT_EQ(0, ask_end_orders(asking));
 	ASSERT_EQ(0U, hold_count());
-	ASSERT_NE(NULL, strstr(checker_complaints(), "byte 9 of file 4 (file) was written to 6c")) {
-		TH_LOG("%s", checker_complaints());
+	ASSERT_NE(NULL, strstr(complaints_text(), "byte 9 of file 4 (file) was written to 6c")) {
+		TH_LOG("%s", complaints_text());
 	}
 }
 
@@ -313,13 +313,13 @@ TEST_F(server, orders)
 	ASSERT_EQ(0U, out->open_flags & FOPEN_KEEP_CACHE);
 	ASSERT_EQ(0, ask_write(asking, control, 0, "hold SETATTR"));
 	ASSERT_STREQ("held 0 ranges 4\n", ask_read(asking, control, 0, 100));
-	/* All of it ends with the file. */
+	/* Orders end when the file is closed, */
 	ASSERT_EQ(0, ask_end_orders(asking));
-	ASSERT_FALSE(control_holds(fuse_op_find(FUSE_SETATTR)));
 	ASSERT_EQ(0, ASK(FUSE_OPEN, asking->node, in));
 	ASSERT_NE(0U, out->open_flags & FOPEN_KEEP_CACHE);
 	ASSERT_EQ(0, ask_resize(asking, 0));
-	/* But what was done at once. */
+	ASSERT_FALSE(asking->hold);
+	/* but not those that are carried out at once. */
 	ASSERT_EQ(0, ask_order(asking, "resize 4 10"));
 	ASSERT_EQ(0, ask_end_orders(asking));
 	ASSERT_EQ(0, ask(asking, FUSE_GETATTR, asking->node, "", 0, "", 0));

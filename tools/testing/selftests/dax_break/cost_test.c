@@ -5,16 +5,15 @@
  *
  *	cost	An operation on pages 1 and 2 of a file of four, page 1 pinned, is
  *		watched while it waits: it must sleep, without using the CPU or being
- *		woken over and over. Of two files, once each is the pinned one.
- *	stream	Pages 1 and 2 are the buffers of short I/O, over and over, by several
- *		threads. Their pins overlap, but every so often there is a gap: in one
- *		of these the operation must complete, within DEADLINE_MS.
+ *		woken over and over. With two files, each is pinned in turn.
+ *	stream	Several threads use pages 1 and 2 as buffers of short I/O, over and over.
+ *		Their pins overlap, but every so often there is a gap: the operation must
+ *		complete in one of these gaps, within DEADLINE_MS.
  *
- * Filesystems lock two inodes by ascending number, and the second one cannot be
- * waited for with the first one locked: xfs_mmaplock_two_inodes_and_break_dax_layout(),
- * fs/xfs/xfs_inode.c. Why a stream does not starve a waiter: the inode lock stays
- * taken, so the pages are looked at again with faults locked out (fs/dax.c:
- * dax_break_layout()).
+ * Filesystems lock two inodes in ascending order, and must not wait for pages of the
+ * second one with the first one locked: xfs_mmaplock_two_inodes_and_break_dax_layout(),
+ * fs/xfs/xfs_inode.c. A stream does not starve a waiter, because the waiter keeps the inode
+ * lock, and looks at the pages again with faults locked out (dax_break_layout(), fs/dax.c).
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -24,33 +23,8 @@
 
 #include "dax_break.h"
 #include "deadline.h"
-#include "proc.h"
 
-FIXTURE(cost) {
-	struct trial trial;
-};
-
-FIXTURE_VARIANT(cost) {
-	const char *fs, *op;
-	bool higher;
-};
-
-FIXTURE_SETUP(cost)
-{
-	const struct trial_spec spec = {
-		.fs = variant->fs,
-		.op = variant->op,
-		.holder = "vmsplice",
-		.higher = variant->higher,
-	};
-
-	REQUIRE(return, trial_setup(&self->trial, &spec));
-}
-
-FIXTURE_TEARDOWN(cost)
-{
-	trial_teardown(_metadata, &self->trial);
-}
+TRIAL_FIXTURE(cost);
 
 TEST_F(cost, sleeps)
 {
@@ -58,8 +32,8 @@ TEST_F(cost, sleeps)
 
 	REQUIRE(return, trial_hold(trial, 1));
 	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
-	ASSERT_BLOCKED(trial, waiter_watch);
+	ASSERT_BLOCKED(trial);
+	ASSERT_STAYS_BLOCKED(trial);
 	REQUIRE(return, trial_release(trial, 1));
 	ASSERT_COMPLETES(trial);
 }
@@ -67,9 +41,9 @@ TEST_F(cost, sleeps)
 #define THREADS	2U
 /* Pins that a stream takes during the wait, and as many after the operation. */
 #define ENOUGH	50
-/* A page is the buffer of so many pieces of one I/O: it takes its time. */
+/* One I/O uses the pages as buffers so many times, so that it takes a while. */
 #define PIECES	32
-/* So many pins of each thread, then a gap. */
+/* How many pins each thread takes between two gaps. */
 #define ROUND	8
 
 struct stream {
@@ -80,16 +54,16 @@ struct stream {
 	pthread_barrier_t round;
 	atomic_uint pins;
 	atomic_bool stop;
-	bool over;		/* as agreed on in a gap */
+	bool over;		/* the threads agree on this in a gap */
 };
 
 struct source {
 	const char *name;
-	/* Pins pages 1 and 2 for a moment; false: could not. */
+	/* Pins pages 1 and 2 for a moment. False: it could not. */
 	bool (*pin)(const struct stream *stream);
 };
 
-/* Until the pipe is closed. */
+/* The pins last until the pipe is closed. */
 static bool by_vmsplice(const struct stream *stream)
 {
 	size_t len = stream->file->page_size;
@@ -106,7 +80,7 @@ static bool by_vmsplice(const struct stream *stream)
 	return done;
 }
 
-/* Until the device, which is the same memory, has done it. */
+/* The pins last until the device, which is the same memory, has done the I/O. */
 static bool by_dio(const struct stream *stream)
 {
 	size_t len = stream->file->page_size;
@@ -131,25 +105,25 @@ FIXTURE(stream) {
 };
 
 FIXTURE_VARIANT(stream) {
-	const char *fs, *op;
+	struct fs_op on;
 	const struct source *source;
 };
 
-/* The threads are between two of these when they pause, so nobody pins anything. */
+/* Threads pause between two of these, when none of them has anything pinned. */
 static bool meet(struct stream *stream)
 {
 	return pthread_barrier_wait(&stream->round) == PTHREAD_BARRIER_SERIAL_THREAD;
 }
 
 /*
- * The last of the pins has woken the waiter, if it was to be woken at all: it is runnable
- * until it has had its turn, however late that comes on a machine that is busy.
+ * The end of the last pin has woken the waiter, if anything wakes it at all. It is then
+ * runnable until it has had its turn, however late that comes on a busy machine.
  */
 static void gap(const struct stream *stream)
 {
 	long deadline = deadline_in(DEADLINE_MS);
 
-	while (proc_task(stream->waiter->pid).state == 'R' && !deadline_over(deadline))
+	while (waiter_is_running(stream->waiter) && !deadline_over(deadline))
 		deadline_pause();
 }
 
@@ -169,7 +143,7 @@ static void *run_stream(void *arg)
 	return NULL;
 }
 
-static int open_plain(struct dax_file *plain, const char *fs, int *fd)
+static int open_plain(struct dax_file *plain, const struct filesystem *fs, int *fd)
 {
 	const struct dax_file_spec spec = {
 		.dir = testbed_plain_dir(fs), .pages = PIECES, .plain = true,
@@ -181,24 +155,20 @@ static int open_plain(struct dax_file *plain, const char *fs, int *fd)
 
 FIXTURE_SETUP(stream)
 {
-	const struct trial_spec spec = {
-		.fs = variant->fs,
-		.op = variant->op,
-		.holder = "vmsplice",
-	};
+	const struct trial_spec spec = { .on = variant->on };
 
 	self->stream.source = variant->source;
 	self->stream.plain = -1;
 	pthread_barrier_init(&self->stream.round, NULL, THREADS);
 	REQUIRE(return, trial_setup(&self->trial, &spec));
-	REQUIRE(return, open_plain(&self->plain, variant->fs, &self->stream.plain));
+	REQUIRE(return, open_plain(&self->plain, variant->on.fs, &self->stream.plain));
 	self->stream.file = &self->trial.file;
 	self->stream.waiter = &self->trial.waiter;
 }
 
 FIXTURE_TEARDOWN(stream)
 {
-	/* Whatever a thread may be waiting for by mistake, it ends with the pin. */
+	/* If a thread waits for something by mistake, that ends when the pin goes. */
 	holder_close(&self->trial.holder);
 	atomic_store(&self->stream.stop, true);
 	while (self->running)
@@ -230,39 +200,36 @@ TEST_F(stream, of_short_pins)
 	/* Page 1 is pinned once more, until the operation waits and the stream goes on. */
 	REQUIRE(return, trial_hold(trial, 1));
 	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_BLOCKED(trial);
 	ASSERT_TRUE(flows(&self->stream)) {
-		TH_LOG("P3 broken: during the wait of %s, pages cannot be pinned by %s",
+		BROKEN(P3_YIELDS, "during the wait of %s, pages cannot be pinned by %s",
 		       trial->op->name, self->stream.source->name);
 	}
 	REQUIRE(return, trial_release(trial, 1));
-	trial->note = "for more than a moment";
+	trial_situation(trial, "for more than a moment");
 	ASSERT_COMPLETES(trial);
 	ASSERT_TRUE(flows(&self->stream)) {
 		TH_LOG("the stream has ended, after %u pins", atomic_load(&self->stream.pins));
 	}
 }
 
-#include "aftermath_fixture.h"
-
-int main(int argc, char **argv)
+/* With two files, the one with the lower inode number is pinned first, then the other. */
+static void add_variants(void)
 {
-	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
-		for (const struct op *op = ops; op->name; op++) {
-			const FIXTURE_VARIANT(cost) lower = { fs->name, op->name, false };
-			const FIXTURE_VARIANT(cost) higher = { fs->name, op->name, true };
+	VARIANTS_OF_OPS(cost, 0, 0, OP_SPARES);
+	for (struct cases c = cases_of_ops(0, OP_PEER, OP_SPARES | OP_EVICTS); cases_next(&c);) {
+		const FIXTURE_VARIANT(cost) data = { .on = c.on, .higher = true };
 
-			if (!op_is_for(op, fs->name) || (op->flags & (OP_SPARES | OP_RARE)))
-				continue;
-			VARIANT_ADD(cost, lower, "%s_%s", fs->name, op->name);
-			if ((op->flags & OP_PEER) && !(op->flags & OP_EVICTS))
-				VARIANT_ADD(cost, higher, "%s_%s_higher", fs->name, op->name);
-		}
-		for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
-			const FIXTURE_VARIANT(stream) data = { fs->name, "zero", &sources[i] };
-
-			VARIANT_ADD(stream, data, "%s_zero_%s", fs->name, sources[i].name);
-		}
+		VARIANT_ADD_AS(cost, data, "higher");
 	}
-	return dax_break_main(argc, argv);
+	for (struct cases c = cases_of_filesystems(0); cases_next(&c);)
+		for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+			const FIXTURE_VARIANT(stream) data = {
+				{ c.on.fs, op_find("zero") }, &sources[i],
+			};
+
+			VARIANT_ADD_AS(stream, data, "%s", sources[i].name);
+		}
 }
+
+DAX_BREAK_MAIN(.variants = add_variants)

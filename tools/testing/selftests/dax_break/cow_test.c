@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P5 and P6: copy-on-write of a page that is pinned.
+ * P5, loses nothing, and P6, frozen clones: copy-on-write of a page that is pinned.
  *
- * Two files share their blocks. A page of one is pinned, to be read by a device; then it
- * is written to, so it gets a block of its own, and what is pinned is the other file's
- * block alone:
+ * Two files share their blocks. Page 1 of one file is pinned, for a device to read. Then
+ * that page of the file is written to, and gets a new block. The pinned block now belongs to
+ * the other file alone, and that file is truncated:
  *
  *	file	A0	A1 X	A2	A3		X: pinned
  *	write	        C1
  *	peer	A0	A1 X	A2	A3
  *	truncate|=======================>
  *
- * Seen must be: what is pinned stays as it was until the pin has gone. Either the write
- * waits for that, or the truncation of the peer does. If neither does, the block has no
- * owner; the filesystem is so crowded that the next file gets it.
+ *	cow	as above, by write(2) or by a fault; or with nothing pinned
+ *	reload	nothing is written, but the pinned page is faulted in again
  *
- * dax_iomap_iter() and dax_insert_entry(), fs/dax.c, take the shared page's entry out of
- * the mapping of the file that is written to.
+ * What must be seen: the content of the pinned page does not change until the pin has gone.
+ * Either the write waits for the pin, or the truncation of the peer does. If neither waits,
+ * nobody owns the block any more, and the next file gets it, as nearly no block is free.
+ *
+ * dax_iomap_iter() and dax_insert_entry(), fs/dax.c, remove the entry of the shared page
+ * from the mapping of the file that is written to.
  */
 #include <sys/mman.h>
 
@@ -33,7 +36,7 @@ FIXTURE(cow) {
 };
 
 FIXTURE_VARIANT(cow) {
-	const char *fs;
+	struct fs_op on;
 	int (*write)(void *file);
 };
 
@@ -65,15 +68,13 @@ static int truncate_file(void *arg)
 	return ftruncate(file->fd, 0) ? -errno : 0;
 }
 
-/* Shares the blocks; who shall wait is to be forked next, and only then the file mapped. */
-static int share(struct trial *trial, const char *fs)
+/*
+ * Has the file share its blocks with the peer, and unmaps it again, so that the caller
+ * can fork waiters before mapping it.
+ */
+static int share(struct trial *trial, const struct filesystem *fs)
 {
-	const struct trial_spec spec = {
-		.fs = fs,
-		.op = "clone_from",
-		.holder = "vmsplice",
-		.pages = PAGES,
-	};
+	const struct trial_spec spec = { .on = { fs, op_find("clone_from") }, .pages = PAGES };
 	int rc = trial_setup(trial, &spec);
 
 	if (rc)
@@ -89,11 +90,13 @@ FIXTURE_SETUP(cow)
 {
 	struct trial *trial = &self->trial;
 
-	REQUIRE(return, share(trial, variant->fs));
+	/* victim_crowd() needs that. It comes first, so that a SKIP leaves no files behind. */
+	REQUIRE(return, testbed_require_own(variant->on.fs));
+	REQUIRE(return, share(trial, variant->on.fs));
 	REQUIRE(return, waiter_fork(&self->write, "the write", variant->write, &trial->file));
 	REQUIRE(return, waiter_fork(&self->truncate, "truncation of the peer", truncate_file,
 				    &trial->peer));
-	REQUIRE(return, victim_crowd(&self->victim, variant->fs));
+	REQUIRE(return, victim_crowd(&self->victim, variant->on.fs));
 	REQUIRE(return, dax_file_map(&trial->file, "read_only", DAX_PTE));
 }
 
@@ -106,7 +109,10 @@ FIXTURE_TEARDOWN(cow)
 	victim_end(&self->victim);
 }
 
-/* Has it returned? If it waits instead, all is well, and it must go on after the pin. */
+/*
+ * Has the waiter returned with the page still pinned? If it waits instead, all is well: the
+ * page is released, and the waiter must complete.
+ */
 static bool returned(struct __test_metadata *_metadata, struct waiter *waiter,
 		     struct holder *holder)
 {
@@ -116,15 +122,15 @@ static bool returned(struct __test_metadata *_metadata, struct waiter *waiter,
 	waiter_start(waiter);
 	if (waiter_observe(waiter) != WAITER_DONE) {
 		EXPECT_TRUE(waiter->seen == WAITER_BLOCKED) {
-			TH_LOG("P2 broken: %s, with page %u pinned", waiter_describe(waiter), PAGE);
+			BROKEN(P2_WAKES, "%s, with page %u pinned", waiter_describe(waiter), PAGE);
 		}
 		EXPECT_EQ(0, holder_release(holder, PAGE, &filled, &word));
 		EXPECT_EQ(WAITER_DONE, waiter_observe_end(waiter)) {
-			TH_LOG("P2 broken: %s, with nothing pinned", waiter_describe(waiter));
+			BROKEN(P2_WAKES, "%s, with nothing pinned", waiter_describe(waiter));
 		}
 	}
 	EXPECT_EQ(0, waiter_result(waiter)) {
-		TH_LOG("P5 broken: %s", waiter_describe(waiter));
+		BROKEN(P5_LOSES_NOTHING, "%s", waiter_describe(waiter));
 	}
 	return holder_lowest(holder) >= 0;
 }
@@ -149,18 +155,21 @@ TEST_F(cow, pinned)
 	REQUIRE(return, victim_take(&self->victim));
 	page = victim_page_at(&self->victim, physical);
 	REQUIRE(return, holder_look(&trial->holder, PAGE, &after));
-	/* They should have waited until it is not. */
+	/* One of the two should have waited until nothing was pinned. */
 	EXPECT_EQ(-1, holder_lowest(&trial->holder)) {
-		TH_LOG("P1 broken: neither %s nor %s waited", self->write.name,
+		BROKEN(P1_WAITS, "neither %s nor %s waited", self->write.name,
 		       self->truncate.name);
 	}
 	ASSERT_FALSE(page >= 0 || after != before) {
-		TH_LOG("P5 broken: what is pinned is page %ld of another file: %#x, not %#x",
+		BROKEN(P5_LOSES_NOTHING, "what is pinned is page %ld of another file: %#x, not %#x",
 		       page, after, before);
 	}
 }
 
-/* Control, and P9: mapped only; the reader finds what was written, the peer does not. */
+/*
+ * Control, and P9: the page is mapped, but not pinned. The mapping must show what was
+ * written, and the peer must not.
+ */
 TEST_F(cow, not_pinned)
 {
 	struct trial *trial = &self->trial;
@@ -169,41 +178,38 @@ TEST_F(cow, not_pinned)
 	dax_file_touch(&trial->file, PAGE);
 	waiter_start(&self->write);
 	ASSERT_EQ(WAITER_DONE, waiter_observe(&self->write)) {
-		TH_LOG("P4 broken: %s, with nothing pinned", waiter_describe(&self->write));
+		BROKEN(P4_PRECISE, "%s, with nothing pinned", waiter_describe(&self->write));
 	}
 	ASSERT_EQ(0, waiter_result(&self->write)) {
-		TH_LOG("P5 broken: %s", waiter_describe(&self->write));
+		BROKEN(P5_LOSES_NOTHING, "%s", waiter_describe(&self->write));
 	}
 	ASSERT_EQ(0, memcmp(map, "cow", 3)) {
-		TH_LOG("P5 broken: the mapping does not show what was written");
+		BROKEN(P5_LOSES_NOTHING, "the mapping does not show what was written");
 	}
 	ASSERT_EQ(3, pread(trial->peer.fd, peer, 3, PAGE * trial->peer.page_size));
 	ASSERT_NE(0, memcmp(peer, "cow", 3)) {
-		TH_LOG("P6 broken: the peer shows what was written to the file");
+		BROKEN(P6_FROZEN_CLONES, "the peer shows what was written to the file");
 	}
 }
 
 /*
- * P9: no write at all, but the pinned page is faulted in again, through another mapping.
- * For a shared extent dax_insert_entry() replaces the entry by one of the same page: that
- * must not look like the end of a page in use, and the pin must still be waited for.
+ * P1, waits, and P9, quiet: nothing is written, but the pinned page is faulted in again,
+ * through another mapping. For a shared extent dax_insert_entry() then replaces the entry
+ * by one of the same page. The kernel must not take that for the end of a page in use,
+ * and must still wait for the pin.
  */
 FIXTURE(reload) {
 	struct trial trial;
 	struct waiter truncate;
 };
 
-FIXTURE_VARIANT(reload) {
-	const char *fs;
-};
-
-FIXTURE_VARIANT_ADD(reload, xfs) { "xfs" };
+FIXTURE_VARIANT_ON(reload);
 
 FIXTURE_SETUP(reload)
 {
 	struct trial *trial = &self->trial;
 
-	REQUIRE(return, share(trial, variant->fs));
+	REQUIRE(return, share(trial, variant->on.fs));
 	REQUIRE(return, waiter_fork(&self->truncate, "truncate", truncate_file, &trial->file));
 	REQUIRE(return, dax_file_map(&trial->file, "read_only", DAX_PTE));
 }
@@ -231,23 +237,21 @@ TEST_F(reload, pinned)
 	munmap(again, file->page_size);
 	waiter_start(&self->truncate);
 	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(&self->truncate)) {
-		TH_LOG("P1 broken: %s, with page %u pinned, and faulted in again",
+		BROKEN(P1_WAITS, "%s, with page %u pinned, and faulted in again",
 		       waiter_describe(&self->truncate), PAGE);
 	}
 }
 
-#include "aftermath_fixture.h"
-
-int main(int argc, char **argv)
+static void add_variants(void)
 {
-	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
-		const FIXTURE_VARIANT(cow) write = { fs->name, by_write };
-		const FIXTURE_VARIANT(cow) fault = { fs->name, by_fault };
+	for (struct cases c = cases_of_filesystems(FS_REFLINK); cases_next(&c);) {
+		const FIXTURE_VARIANT(cow) write = { c.on, by_write };
+		const FIXTURE_VARIANT(cow) fault = { c.on, by_fault };
 
-		if (!op_is_for(op_find("clone_from"), fs->name))
-			continue;
-		VARIANT_ADD(cow, write, "%s_write", fs->name);
-		VARIANT_ADD(cow, fault, "%s_fault", fs->name);
+		VARIANT_ADD_AS(cow, write, "write");
+		VARIANT_ADD_AS(cow, fault, "fault");
 	}
-	return dax_break_main(argc, argv);
+	VARIANTS_OF_FILESYSTEMS(reload, FS_REFLINK);
 }
+
+DAX_BREAK_MAIN(.variants = add_variants)

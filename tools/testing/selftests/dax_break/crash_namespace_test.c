@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P8, end of life: the memory itself goes, with a page of a file on it pinned.
+ * P8, end of life: the memory itself goes while a page of a file on it is pinned.
  *
- * A page is pinned, nobody maps it, and the namespace that the mounted filesystem is on is
- * disabled: its device is unbound from its driver, as by ndctl disable-namespace -f. That
- * may refuse, or wait; but if it completes, the struct pages are gone while a device
- * still has references to them, and dropping one is a write to freed memory.
+ * A page is pinned and no longer mapped. Then the namespace under the mounted filesystem
+ * is disabled: its device is unbound from its driver, as ndctl disable-namespace -f does.
+ * The kernel may refuse that, or wait. If it does neither, the struct pages are gone while
+ * a device still has references to them, and dropping one writes to freed memory.
  *
- * Seen must be: it refuses, or has not completed when the pin goes, and completes after.
+ * What must be seen: either the kernel refuses, or it does not complete before the pin
+ * goes, and completes after that.
  *
- * memunmap_pages(), mm/memremap.c, waits until nobody uses the device's pages any more, in
- * its own count of users; a reference to a page of a DAX file is none of these.
+ * memunmap_pages(), mm/memremap.c, waits until the device's pages have no more users. It
+ * goes by a count of its own, which does not include references to pages of DAX files.
  *
- * The kernel may crash, and nothing can be mounted afterwards: only run with
- * DAX_BREAK_DESTRUCTIVE=1, in a guest that is thrown away.
+ * The kernel may crash, and nothing can be mounted afterwards: the tests take
+ * DAX_BREAK_DESTRUCTIVE=1 (see README.rst).
  */
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <mntent.h>
 #include <unistd.h>
 
-#include "consent.h"
 #include "dax_break.h"
 
 /* A device that is bound to a driver, in sysfs. */
@@ -30,28 +29,11 @@ struct bound {
 	char name[NAME_MAX];
 };
 
-static int find_device(const char *mount, char *device, size_t size)
+/* Finds the device whose block device is called @disk. */
+static int find_bound(const char *disk, struct bound *bound)
 {
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	struct mntent *entry;
-	bool found = false;
+	char link[128], device[PATH_MAX];
 
-	while (mounts && !found && (entry = getmntent(mounts))) {
-		found = !strcmp(entry->mnt_dir, mount);
-		snprintf(device, size, "%s", basename(entry->mnt_fsname));
-	}
-	if (mounts)
-		endmntent(mounts);
-	return found ? 0 : why_set(ENOENT, "nothing is mounted on %s", mount);
-}
-
-static int find_bound(const char *mount, struct bound *bound)
-{
-	char disk[64], link[128], device[PATH_MAX];
-	int rc = find_device(mount, disk, sizeof(disk));
-
-	if (rc)
-		return rc;
 	snprintf(link, sizeof(link), "/sys/block/%s/device", disk);
 	if (!realpath(link, device))
 		return why_set(errno, "cannot find the device of %s: %s", disk, strerror(errno));
@@ -66,12 +48,10 @@ static int find_bound(const char *mount, struct bound *bound)
 FIXTURE(crash_namespace) {
 	struct bound bound;
 	struct trial trial;
-	struct waiter waiter;		/* who disables it */
+	struct waiter waiter;		/* disables the namespace */
 };
 
-FIXTURE_VARIANT(crash_namespace) {
-	const char *fs;
-};
+FIXTURE_VARIANT_ON(crash_namespace);
 
 static int unbind(void *arg)
 {
@@ -84,21 +64,18 @@ static int unbind(void *arg)
 
 FIXTURE_SETUP(crash_namespace)
 {
-	const struct trial_spec spec = {
-		.fs = variant->fs,
-		.op = "truncate",
-		.holder = "vmsplice",
-		.pages = 4,
-	};
+	const struct filesystem *fs = variant->on.fs;
+	const struct trial_spec spec = { .on = { fs, op_find("truncate") } };
 
 	REQUIRE(return, consent_to_crash());
-	REQUIRE(return, find_bound(testbed_mount(variant->fs), &self->bound));
+	REQUIRE(return, testbed_require_own(fs));
+	REQUIRE(return, find_bound(strrchr(testbed_device(fs), '/') + 1, &self->bound));
 	REQUIRE(return, waiter_fork(&self->waiter, "disabling the namespace", unbind,
 				    &self->bound));
 	REQUIRE(return, trial_setup(&self->trial, &spec));
 }
 
-/* Nothing is left that the trial could remove its file from. */
+/* The trial cannot remove its file: the filesystem is gone. */
 FIXTURE_TEARDOWN(crash_namespace)
 {
 	holder_close(&self->trial.holder);
@@ -117,28 +94,20 @@ TEST_F(crash_namespace, disabled)
 	waiter_start(waiter);
 	seen = waiter_observe_any(waiter);
 	if (seen == WAITER_DONE && waiter_result(waiter)) {
-		RECORD(variant->fs, "refuses to disable a namespace", waiter_describe(waiter));
+		RECORD(variant->on.fs, "refuses to disable a namespace", waiter_describe(waiter));
 		return;
 	}
 	ASSERT_EQ(WAITER_BLOCKED, seen) {
-		TH_LOG("P8 broken: %s, with page 1 pinned", waiter_describe(waiter));
+		BROKEN(P8_END_OF_LIFE, "%s, with page 1 pinned", waiter_describe(waiter));
 	}
 	REQUIRE(return, trial_release(trial, 1));
-	ASSERT_EQ(WAITER_DONE, waiter_observe_end(waiter)) {
-		TH_LOG("P8 broken: %s, with nothing pinned", waiter_describe(waiter));
-	}
-	ASSERT_EQ(0, waiter_result(waiter)) {
-		TH_LOG("P8 broken: %s, with nothing pinned", waiter_describe(waiter));
-	}
+	ASSERT_RETURNS(P8_END_OF_LIFE, 0, waiter, "with nothing pinned");
 }
 
-int main(int argc, char **argv)
+static void add_variants(void)
 {
-	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
-		const FIXTURE_VARIANT(crash_namespace) data = { fs->name };
-
-		if (filesystem_on_pmem(fs))
-			VARIANT_ADD(crash_namespace, data, "%s", fs->name);
-	}
-	return dax_break_main(argc, argv);
+	VARIANTS_OF_FILESYSTEMS(crash_namespace, FS_PMEM);
 }
+
+DAX_BREAK_MAIN_UNCHECKED("each test has its own guest, where nothing can be mounted afterwards",
+			 .variants = add_variants, .needs = NEED_ALONE)

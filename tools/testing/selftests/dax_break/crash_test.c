@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P5, P8 and P9, where the kernel may not survive the answer: extents that are shared,
- * mapped by a PMD here and by PTEs there.
+ * P5, P8 and P9 of shared extents that a PMD maps in one place and PTEs map in another. The
+ * kernel may crash.
  *
  * Each case has a file of one PMD and a clone of it:
  *
@@ -9,22 +9,22 @@
  *		|  |PTE|   through another mapping
  *	clone	|PTE|
  *
- * and touches pages of them by loads, in ways that any user who may read the files can.
- * Seen must be: every load succeeds; operations on the files return, and the kernel
- * stays quiet.
+ * The case loads from pages of both, in ways that are open to any user who may read the
+ * files; in one case a page is pinned and then written to. Then both files are deleted.
  *
- * dax_insert_entry() and dax_associate_entry(), fs/dax.c: one folio of a PMD's size, and
- * the small ones that it is made of, cannot both be what the files' mappings refer to.
+ * What must be seen: every load succeeds, operations on the files return once nothing is
+ * pinned, and the kernel stays quiet.
  *
- * On a machine that is needed for anything else these tests are skipped, unless
- * DAX_BREAK_DESTRUCTIVE=1 is set. run_tests.sh gives each of them a guest of its own.
+ * dax_insert_entry() and dax_associate_entry(), fs/dax.c: a page belongs either to one
+ * folio of a PMD's size or to a small folio of its own, so the mappings of the two files
+ * cannot refer to both.
+ *
+ * These tests take DAX_BREAK_DESTRUCTIVE=1: see README.rst.
  */
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "consent.h"
 #include "dax_break.h"
-#include "op/run.h"
 
 FIXTURE(crash) {
 	struct trial trial;		/* clones the file to its peer */
@@ -33,21 +33,17 @@ FIXTURE(crash) {
 	int pipe[2];			/* to read pages into */
 };
 
-FIXTURE_VARIANT(crash) {
-	const char *fs;
-};
-
-FIXTURE_VARIANT_ADD(crash, xfs) { "xfs" };
+FIXTURE_VARIANT_ON(crash);
 
 static int unlink_and_close(void *arg)
 {
 	struct dax_file *file = arg;
 	const struct op_target target = { .fd = file->fd, .path = file->path };
 
-	return unlink_run(&target);
+	return op_run(op_find("unlink"), &target);
 }
 
-/* Of a PMD, to be written to: not the first one, which all pins are counted on. */
+/* The page to write to. On the first one of the PMD the kernel counts the pins of all. */
 static unsigned int tail_page(const struct dax_file *file)
 {
 	return file->pages - 3;
@@ -60,13 +56,13 @@ static int write_byte(void *arg)
 	return pwrite(file->fd, "x", 1, tail_page(file) * file->page_size) == 1 ? 0 : -errno;
 }
 
-/* Everything that comes before the first page is mapped. */
+/* Clones the file and forks the waiters, which must be done before a page is mapped. */
 static int prepare(struct trial *trial, struct waiter *write, struct waiter remove[2])
 {
 	trial_start(trial);
 	if (waiter_observe_end(&trial->waiter) != WAITER_DONE || waiter_result(&trial->waiter))
 		return why_set(EIO, "%s", trial_describe(trial));
-	/* It has the files open. */
+	/* This waiter has the files open. */
 	waiter_end(&trial->waiter);
 	dax_file_unmap(&trial->file);
 	return waiter_fork(write, "write", write_byte, &trial->file) ?:
@@ -77,9 +73,7 @@ static int prepare(struct trial *trial, struct waiter *write, struct waiter remo
 FIXTURE_SETUP(crash)
 {
 	const struct trial_spec spec = {
-		.fs = variant->fs,
-		.op = "clone_from",
-		.holder = "vmsplice",
+		.on = { variant->on.fs, op_find("clone_from") },
 		.pages = dax_file_pmd_pages(),
 	};
 
@@ -102,37 +96,27 @@ FIXTURE_TEARDOWN(crash)
 	trial_teardown(_metadata, &self->trial);
 }
 
-/* Has the kernel load a byte, so that it is an error code where we would get SIGBUS. */
+/* Has the kernel load a byte, so that a failure is an error code and not a SIGBUS. */
 static int load(const int pipe[2], const void *addr)
 {
 	char byte;
 
 	if (write(pipe[1], addr, 1) != 1)
-		return -errno;
-	return read(pipe[0], &byte, 1) == 1 ? 0 : -errno;
+		return why_set(errno, "%s", strerror(errno));
+	return read(pipe[0], &byte, 1) == 1 ? 0 : why_set(errno, "%s", strerror(errno));
 }
 
-/* P5: the load succeeds. */
-static void expect_load(struct __test_metadata *_metadata, const int pipe[2], const void *addr,
-			const char *from)
-{
-	int rc = load(pipe, addr);
-
-	ASSERT_EQ(0, rc) {
-		TH_LOG("P5 broken: a load from %s fails: %s", from, strerror(-rc));
-	}
-}
-
-/* The same, by a PMD: or there is nothing to see here. */
+/* Loads the first byte of the file. If no PMD maps it, the test is skipped. */
 static void expect_load_by_pmd(struct __test_metadata *_metadata, const int pipe[2],
 			       const struct dax_file *file)
 {
-	expect_load(_metadata, pipe, dax_file_page(file, 0), "the file");
+	ASSERT_KEPT(P5_LOSES_NOTHING, load(pipe, dax_file_page(file, 0)),
+		    "a load from the file fails");
 	if (!dax_file_page_is_pmd(file, 0))
 		SKIP(return, DAX_FILE_NO_PMD_HERE);
 }
 
-/* P8: both files go, with nothing mapped or pinned any more. */
+/* P8: both files can be deleted, now that nothing is mapped or pinned any more. */
 static void expect_removal(struct __test_metadata *_metadata, struct trial *trial,
 			   struct waiter remove[2])
 {
@@ -140,13 +124,11 @@ static void expect_removal(struct __test_metadata *_metadata, struct trial *tria
 	dax_file_let_go(&trial->peer);
 	for (unsigned int i = 0; i < 2; i++) {
 		waiter_start(&remove[i]);
-		ASSERT_EQ(WAITER_DONE, waiter_observe_end(&remove[i])) {
-			TH_LOG("P8 broken: %s, with nothing pinned", waiter_describe(&remove[i]));
-		}
+		ASSERT_ENDS(P8_END_OF_LIFE, &remove[i], "with nothing pinned");
 	}
 }
 
-/* The same file, once by a PMD, and once a page of it by a PTE. */
+/* P5, P8: a PMD maps all of the file, and then a PTE maps one of its pages. */
 TEST_F(crash, pmd_then_pte)
 {
 	struct dax_file *file = &self->trial.file;
@@ -157,54 +139,59 @@ TEST_F(crash, pmd_then_pte)
 	other = mmap(NULL, file->page_size, PROT_READ, MAP_SHARED, file->fd,
 		     page * file->page_size);
 	ASSERT_NE(MAP_FAILED, other);
-	expect_load(_metadata, self->pipe, other, "another mapping of the file");
+	ASSERT_KEPT(P5_LOSES_NOTHING, load(self->pipe, other),
+		    "a load from another mapping of the file fails");
 	munmap(other, file->page_size);
 	expect_removal(_metadata, &self->trial, self->remove);
 }
 
-/* The clone's first page by a PTE, then all of the file by a PMD. */
+static void clone_then_pmd(struct __test_metadata *_metadata, struct trial *trial,
+			   const int pipe[2], unsigned int page)
+{
+	ASSERT_KEPT(P5_LOSES_NOTHING, load(pipe, dax_file_page(&trial->peer, page)),
+		    "a load from the clone fails");
+	expect_load_by_pmd(_metadata, pipe, &trial->file);
+}
+
+/* P5, P8: a PTE maps the clone's first page, then a PMD maps all of the file. */
 TEST_F(crash, first_page_of_clone_then_pmd)
 {
-	expect_load(_metadata, self->pipe, dax_file_page(&self->trial.peer, 0), "the clone");
-	expect_load_by_pmd(_metadata, self->pipe, &self->trial.file);
+	clone_then_pmd(_metadata, &self->trial, self->pipe, 0);
 	expect_removal(_metadata, &self->trial, self->remove);
 }
 
-/* Another one of its pages, which will be in the middle of the file's PMD. */
+/* P5, P8: the same with a page of the clone that is in the middle of the file's PMD. */
 TEST_F(crash, other_page_of_clone_then_pmd)
 {
-	expect_load(_metadata, self->pipe, dax_file_page(&self->trial.peer, 5), "the clone");
-	expect_load_by_pmd(_metadata, self->pipe, &self->trial.file);
+	clone_then_pmd(_metadata, &self->trial, self->pipe, 5);
 	expect_removal(_metadata, &self->trial, self->remove);
 }
 
 /*
- * A page of a PMD is pinned, and written to. That may wait until it is pinned no more; else
- * what is pinned is the clone's alone.
+ * P2, P8: a page of a PMD is pinned, then written to. The write may wait for the pin. If
+ * it does not, the pinned block must go to the clone alone.
  */
 TEST_F(crash, cow_of_pinned_pmd)
 {
 	struct trial *trial = &self->trial;
 	struct dax_file *file = &trial->file;
 	unsigned int page = tail_page(file);
-	bool filled;
-	__u64 word;
 
 	expect_load_by_pmd(_metadata, self->pipe, file);
 	REQUIRE(return, holder_hold(&trial->holder, page, dax_file_page(file, page),
 				    file->page_size));
 	waiter_start(&self->write);
 	waiter_observe(&self->write);
-	REQUIRE(return, holder_release(&trial->holder, page, &filled, &word));
-	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&self->write)) {
-		TH_LOG("P2 broken: %s, with nothing pinned", waiter_describe(&self->write));
-	}
-	ASSERT_EQ(0, waiter_result(&self->write));
-	waiter_end(&self->write);	/* it has the file open */
+	REQUIRE(return, trial_release(trial, page));
+	ASSERT_RETURNS(P2_WAKES, 0, &self->write, "with nothing pinned");
+	waiter_end(&self->write);	/* this waiter has the file open */
 	expect_removal(_metadata, trial, self->remove);
 }
 
-int main(int argc, char **argv)
+static void add_variants(void)
 {
-	return dax_break_main(argc, argv);
+	VARIANTS_OF_FILESYSTEMS(crash, FS_PMEM | FS_REFLINK);
 }
+
+DAX_BREAK_MAIN_UNCHECKED("each test has its own guest, which may be beyond checking afterwards",
+			 .variants = add_variants, .needs = NEED_ALONE)

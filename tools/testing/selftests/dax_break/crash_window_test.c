@@ -1,45 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P1, P2 and P4 of what virtiofs takes away most often: the ranges of its DAX window.
+ * P1, P2, P4 and P5 of the ranges of the DAX window, which virtiofs takes away from files.
  *
- * Files are mapped into the window range by range, 2 MiB each, and when there is no
- * range left one is taken from whoever has one, which breaks the layout of that range. Each
- * case pins pages of a file and then has another process use more ranges than there are:
+ * Files are mapped into the window range by range, 2 MiB each. When no range is left, the
+ * kernel takes one away from whichever file has it, and breaks the layout of that range.
+ * Each case pins pages of a file, then has another process use more ranges than there are:
  *
- *	other_range	a page of another range of the same file is pinned: it does not matter
- *	other_file	a page of another file is pinned: the ranges that are left have to do
- *	own_read	the same of the file that is read, by read(2)
- *	all_ranges	a page of every range is pinned: it waits, until one is not any more
- *	refault		the same, but the page is faulted in again before the pin goes
+ *	other_range	a page of another range of the same file is pinned, which must not
+ *			matter
+ *	other_file	a page of another file is pinned: the other ranges must be enough
+ *	own_read	like other_range, but the ranges are used by read(2)
+ *	all_ranges	a page of every range is pinned: the process waits until one of the
+ *			pins goes
+ *	refault		the same, but the page is faulted in again before its pin goes
  *
- * Seen must be: whoever needs a range gets one that has no pinned page, and waits only if
- * there is none. No page that is pinned loses its range: the server looks after that.
+ * What must be seen: a process that needs a range gets one without a pinned page, and waits
+ * only if there is none. No range with a pinned page is ever taken away: the server
+ * complains if that happens.
  *
  * fuse_dax_free_mem_worker() and inode_inline_reclaim_one_dmap(), fs/fuse/dax.c.
  *
- * A kernel that does not get on here never does, and what waits cannot be killed: only
- * with DAX_BREAK_DESTRUCTIVE=1, in a guest of its own, with a small window.
+ * A kernel that gets stuck here never recovers, and the stuck process cannot be killed. So
+ * these tests take DAX_BREAK_DESTRUCTIVE=1 (see README.rst). They also need a small window,
+ * which run_tests.sh makes.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "consent.h"
 #include "dax_break.h"
 #include "virtiofs.h"
 
-#define FS		"virtiofs"
-/* Of a window that is still small: more takes too long. */
+/* Using up a window with more ranges than these takes too long. */
 #define MAX_RANGES	8
 
-/* Somebody with pages pinned, and somebody who needs ranges. */
+/* A process that has pages pinned, and another one that needs ranges. */
 struct contest {
+	const struct filesystem *fs;
 	struct dax_file file;		/* whose pages are pinned */
 	struct dax_file other;
 	struct holder holder;
 	struct waiter waiter;
-	int orders;
+	int orders;			/* to the server; -1: none were given */
 	unsigned int ranges;		/* of the window */
 	unsigned int range_pages;
 	struct use {			/* what the waiter does */
@@ -52,33 +55,39 @@ FIXTURE(crash_window) {
 	struct contest contest;
 };
 
-FIXTURE_VARIANT(crash_window) {
-	const char *fs;
-};
+FIXTURE_VARIANT_ON(crash_window);
 
-FIXTURE_VARIANT_ADD(crash_window, virtiofs) { FS };
+/* Creates both files, each of more ranges than the window has. */
+static int create_files(struct contest *contest)
+{
+	const struct dax_file_spec spec = {
+		.dir = testbed_dir(contest->fs),
+		.pages = (contest->ranges + 1) * contest->range_pages,
+	};
+
+	return dax_file_create(&contest->file, &spec) ?:
+	       dax_file_create(&contest->other, &spec);
+}
 
 FIXTURE_SETUP(crash_window)
 {
 	struct contest *contest = &self->contest;
-	struct dax_file_spec spec = { .dir = testbed_dir(FS) };
 
-	contest->orders = -1;
-	contest->file.fd = -1;
-	contest->other.fd = -1;
+	*contest = (struct contest){
+		.fs = variant->on.fs,
+		.file.fd = -1,
+		.other.fd = -1,
+		.orders = -1,
+		.range_pages = VIRTIOFS_RANGE / sysconf(_SC_PAGESIZE),
+	};
 	REQUIRE(return, consent_to_crash());
-	if (!spec.dir)
-		SKIP(return, "no virtiofs here: it is not in DAX_BREAK_FS, or " VIRTIOFS_ENV
-		     " is unset");
-	REQUIRE(return, virtiofs_order(testbed_mount(FS), &contest->orders, "go"));
-	contest->ranges = virtiofs_ranges(contest->orders);
+	REQUIRE(return, testbed_require(contest->fs));
+	REQUIRE(return, virtiofs_order(testbed_mount(contest->fs), &contest->orders, "go"));
+	contest->ranges = virtiofs_state(contest->orders).ranges;
 	if (!contest->ranges || contest->ranges > MAX_RANGES)
 		SKIP(return, "the DAX window has %u ranges, not %u or less: run_tests.sh makes one",
 		     contest->ranges, MAX_RANGES);
-	contest->range_pages = VIRTIOFS_RANGE / sysconf(_SC_PAGESIZE);
-	spec.pages = (contest->ranges + 1) * contest->range_pages;
-	REQUIRE(return, dax_file_create(&contest->file, &spec));
-	REQUIRE(return, dax_file_create(&contest->other, &spec));
+	REQUIRE(return, create_files(contest));
 }
 
 FIXTURE_TEARDOWN(crash_window)
@@ -96,7 +105,7 @@ FIXTURE_TEARDOWN(crash_window)
 	expect_quiet(_metadata);
 }
 
-/* The use, by loads through a mapping. */
+/* Uses the ranges by loads through a mapping. */
 static int load(void *arg)
 {
 	const struct use *use = arg;
@@ -109,6 +118,7 @@ static int load(void *arg)
 	return 0;
 }
 
+/* Uses the ranges by read(2). */
 static int load_by_read(void *arg)
 {
 	const struct use *use = arg;
@@ -121,8 +131,9 @@ static int load_by_read(void *arg)
 }
 
 /*
- * Forks who will use ranges, then opens the holder, then maps the file; read-only, so that
- * its pages stay clean: dirty ones are hard to take away in any case.
+ * Forks the process that will use ranges, then opens the holder, then maps the file. The
+ * mapping is read-only so that the pages stay clean: ranges of dirty ones are hard to take
+ * away, pinned or not.
  */
 static int prepare(struct contest *contest, struct use use, const char *name,
 		   int (*how)(void *arg))
@@ -151,22 +162,19 @@ static int release(struct contest *contest, unsigned int range)
 	return holder_release(&contest->holder, range * contest->range_pages, &filled, &word);
 }
 
-/* It has done with the ranges; if not, that breaks @promise. */
+/*
+ * The process has got and used all the ranges that it needs; if not, that breaks @promise.
+ * P5: no range with a pinned page was taken for it.
+ */
 static void expect_used(struct __test_metadata *_metadata, struct contest *contest,
-			const char *promise, const char *situation)
+			enum promise promise, const char *situation)
 {
-	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&contest->waiter)) {
-		TH_LOG("%s broken: %s, %s", promise, waiter_describe(&contest->waiter), situation);
-	}
-	ASSERT_EQ(0, waiter_result(&contest->waiter)) {
-		TH_LOG("%s broken: %s, %s", promise, waiter_describe(&contest->waiter), situation);
-	}
-	ASSERT_EQ(0, virtiofs_complaint(testbed_mount(FS))) {
-		TH_LOG("P5 broken: %s, %s", why(), situation);
-	}
+	ASSERT_RETURNS(promise, 0, &contest->waiter, situation);
+	ASSERT_KEPT(P5_LOSES_NOTHING, virtiofs_complaint(testbed_mount(contest->fs)), "%s",
+		    situation);
 }
 
-/* The one that was used first is the one to be taken: that is another one. */
+/* P4: the range that was used first is the first to be taken, and it has no pinned page. */
 TEST_F(crash_window, other_range)
 {
 	struct contest *contest = &self->contest;
@@ -176,9 +184,11 @@ TEST_F(crash_window, other_range)
 	dax_file_touch(&contest->file, 0);
 	REQUIRE(return, hold(contest, 1));
 	waiter_start(&contest->waiter);
-	expect_used(_metadata, contest, "P4", "with a page of another range of the file pinned");
+	expect_used(_metadata, contest, P4_PRECISE,
+		    "with a page of another range of the file pinned");
 }
 
+/* P4: all ranges but one have no pinned page. */
 TEST_F(crash_window, other_file)
 {
 	struct contest *contest = &self->contest;
@@ -187,9 +197,10 @@ TEST_F(crash_window, other_file)
 	REQUIRE(return, prepare(contest, use, "loading from ranges", load));
 	REQUIRE(return, hold(contest, 0));
 	waiter_start(&contest->waiter);
-	expect_used(_metadata, contest, "P4", "with a page of another file pinned");
+	expect_used(_metadata, contest, P4_PRECISE, "with a page of another file pinned");
 }
 
+/* P4: the reader takes a range from the file that it reads. */
 TEST_F(crash_window, own_read)
 {
 	struct contest *contest = &self->contest;
@@ -198,10 +209,11 @@ TEST_F(crash_window, own_read)
 	REQUIRE(return, prepare(contest, use, "reading from ranges", load_by_read));
 	REQUIRE(return, hold(contest, 0));
 	waiter_start(&contest->waiter);
-	expect_used(_metadata, contest, "P4", "with a page of another range of the file pinned");
+	expect_used(_metadata, contest, P4_PRECISE,
+		    "with a page of another range of the file pinned");
 }
 
-/* Whoever needs a range gets the one whose page is not pinned any more. */
+/* P1, P2: the process that needs a range waits, then gets the one whose pin has gone. */
 static void expect_wait(struct __test_metadata *_metadata, struct contest *contest,
 			bool refault)
 {
@@ -212,13 +224,13 @@ static void expect_wait(struct __test_metadata *_metadata, struct contest *conte
 		REQUIRE(return, hold(contest, i));
 	waiter_start(&contest->waiter);
 	ASSERT_EQ(WAITER_BLOCKED, waiter_observe_any(&contest->waiter)) {
-		TH_LOG("P1 broken: %s, with a page of every range pinned",
+		BROKEN(P1_WAITS, "%s, with a page of every range pinned",
 		       waiter_describe(&contest->waiter));
 	}
 	if (refault)
 		dax_file_touch(&contest->file, 0);
 	REQUIRE(return, release(contest, 0));
-	expect_used(_metadata, contest, "P2", refault ?
+	expect_used(_metadata, contest, P2_WAKES, refault ?
 		    "with a page of every range pinned but one, which was faulted in again" :
 		    "with a page of every range but one pinned");
 }
@@ -233,7 +245,10 @@ TEST_F(crash_window, refault)
 	expect_wait(_metadata, &self->contest, true);
 }
 
-int main(int argc, char **argv)
+static void add_variants(void)
 {
-	return dax_break_main(argc, argv);
+	VARIANTS_OF_FILESYSTEMS(crash_window, FS_SERVED);
 }
+
+DAX_BREAK_MAIN_UNCHECKED("each test has its own guest, which may be beyond checking afterwards",
+			 .variants = add_variants, .needs = NEED_ALONE | NEED_SMALL_WINDOW)

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A benchmark, not a test: what waiting for pinned pages, and looking for them, costs.
+ * A benchmark, not a test: what it costs to wait for pinned pages, and to look for them.
  *
  *	wake	from the release of the last pin to the return of the operation
  *	punch	the same operation with nothing pinned, to compare with
- *	break	to punch a hole of one page in a file of which so many others are mapped
+ *	break	punching a hole of one page into a file that has so many other pages mapped
  *
- * Prints lines of tab-separated values, each beginning with "bench", the first one with
- * the names of the columns. Times are microseconds. Comparing two kernels makes sense, on
- * one machine that does nothing else; under emulation, take ratios.
+ * Prints lines of tab-separated values, each beginning with "bench"; the first line has
+ * the names of the columns. Times are microseconds. Compare kernels on one machine that
+ * does nothing else; under emulation, only ratios mean anything.
  *
- * A layout break unmaps the file and looks at every entry of its range, which ext4 and
- * XFS make the whole file, and since 6.15 it drops the entries (dax_break_layout(),
+ * A layout break unmaps the file and looks at every entry of its range. On ext4 and XFS
+ * that range is the whole file. Since 6.15 it also drops the entries (dax_break_layout(),
  * fs/dax.c). Needs filesystems of some 700 MiB: DAX_BREAK_MIB=704.
  */
 #include <errno.h>
@@ -25,19 +25,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/probe.h"
 #include "dax_file.h"
 #include "filesystem.h"
-#include "probe.h"
+#include "finding.h"
 #include "testbed.h"
 #include "trial.h"
-#include "why.h"
 
 #define WAKES		300
 #define MAX_BREAKS	50
 #define MAX_PAGES	65536U
-/* Faults that the mapping of a series may take, which are most of its time. */
+/* Faults to map the pages for one row, which take most of the time. */
 #define MAX_FAULTS	(4 * MAX_PAGES)
-/* Longer than any operation takes, so that looking whether it is over disturbs none. */
+/* Longer than an operation takes, so that it is over when we begin to look whether it is. */
 #define PAUSE_US	2000
 
 #ifndef MADV_POPULATE_WRITE
@@ -62,11 +62,11 @@ static int compare(const void *a, const void *b)
 }
 
 /* A row: the distribution of the @count times in @us, which it sorts. */
-static void print_row(const char *fs, const char *measure, const char *entries,
+static void print_row(const struct filesystem *fs, const char *measure, const char *entries,
 		      unsigned int pages, double *us, unsigned int count)
 {
 	qsort(us, count, sizeof(*us), compare);
-	printf("bench\t%s\t%s\t%s\t%s\t%u\t%u\t%.1f\t%.1f\t%.1f\t%.1f\n", uts.release, fs,
+	printf("bench\t%s\t%s\t%s\t%s\t%u\t%u\t%.1f\t%.1f\t%.1f\t%.1f\n", uts.release, fs->name,
 	       measure, entries, pages, count, us[0], us[count / 2],
 	       us[(count * 99 - 1) / 100], us[count - 1]);
 }
@@ -74,17 +74,22 @@ static void print_row(const char *fs, const char *measure, const char *entries,
 /* Where the waiter leaves the time of its return. */
 static double *ended;
 
-static int timed_punch(const struct op_target *t)
+static int timed_punch(const struct op *op, const struct op_target *t)
 {
-	int rc = op_find("punch")->run(t);
+	int rc = op_run(op_find("punch"), t);
 
 	*ended = now_us();
 	return rc;
 }
 
-static const struct op bench_op = { .name = "punch", .reach = OP_RANGE, .run = timed_punch };
+static const struct op bench_op = {
+	.name = "punch",
+	.reach = OP_RANGE,
+	.flags = OP_OWN,
+	.run = timed_punch,
+};
 
-/* One operation on pages 1 and 2; with @pinned, released once it waits. */
+/* One operation on pages 1 and 2. @pinned: with page 1 pinned until the operation waits. */
 static int time_punch(struct trial *trial, bool pinned, double *us)
 {
 	double start;
@@ -96,28 +101,21 @@ static int time_punch(struct trial *trial, bool pinned, double *us)
 	start = now_us();
 	trial_start(trial);
 	if (pinned && waiter_observe(&trial->waiter) != WAITER_BLOCKED)
-		return why_set(EIO, "P1 broken: %s", trial_describe(trial));
+		return why_broken(EIO, P1_WAITS, "%s", trial_describe(trial));
 	if (pinned) {
 		start = now_us();
 		rc = trial_release(trial, 1);
 	}
 	usleep(PAUSE_US);
 	if (!rc && waiter_observe_end(&trial->waiter) != WAITER_DONE)
-		rc = why_set(EIO, "P2 broken: %s", trial_describe(trial));
+		rc = why_broken(EIO, P2_WAKES, "%s", trial_describe(trial));
 	*us = *ended - start;
 	return rc;
 }
 
-static int bench_wake(const char *fs, bool pinned)
+static int bench_wake(const struct filesystem *fs, bool pinned)
 {
-	const struct trial_spec spec = {
-		.fs = fs,
-		.own = &bench_op,
-		.holder = "vmsplice",
-		.pages = 4,
-		.first = 1,
-		.count = 2,
-	};
+	const struct trial_spec spec = { .on = { fs, &bench_op } };
 	double us[WAKES];
 	struct trial trial;
 	int rc = trial_setup(&trial, &spec);
@@ -132,29 +130,30 @@ static int bench_wake(const char *fs, bool pinned)
 	return rc;
 }
 
+/* Both map the first @pages and return how many are mapped. */
 static unsigned int map_ptes(struct dax_file *file, unsigned int pages)
 {
-	/* Linux 5.14 can do it at once. */
+	/* Since 5.14 the kernel can do that in one call. */
 	if (madvise(file->map, pages * file->page_size, MADV_POPULATE_WRITE))
 		for (unsigned int page = 0; page < pages; page++)
 			dax_file_touch(file, page);
 	return pages;
 }
 
-/* Where the extents are not aligned it is just the page that was touched. */
 static unsigned int map_pmds(struct dax_file *file, unsigned int pages)
 {
 	unsigned int pmd = dax_file_pmd_pages(), mapped = 0;
 
 	for (unsigned int page = 0; page < pages; page += pmd) {
 		dax_file_touch(file, page);
+		/* Where the extents are not aligned, only the touched page is mapped. */
 		mapped += dax_file_page_is_pmd(file, page) ? pmd : 1;
 	}
 	return mapped;
 }
 
-/* A hole in the last page of the file, of which the first @pages are mapped as well. */
-static int bench_break(const char *fs, struct dax_file *file, enum dax_entries entries,
+/* Punches a hole into the last page of the file, with the first @pages mapped as well. */
+static int bench_break(const struct filesystem *fs, struct dax_file *file, enum dax_entries entries,
 		       unsigned int pages)
 {
 	unsigned int count = MAX_FAULTS / pages < MAX_BREAKS ? MAX_FAULTS / pages : MAX_BREAKS;
@@ -179,7 +178,7 @@ static int bench_break(const char *fs, struct dax_file *file, enum dax_entries e
 	return 0;
 }
 
-static int bench_breaks(const char *fs, enum dax_entries entries)
+static int bench_breaks(const struct filesystem *fs, enum dax_entries entries)
 {
 	const struct dax_file_spec spec = { .dir = testbed_dir(fs), .pages = MAX_PAGES + 8 };
 	unsigned int pages = entries == DAX_PMD ? dax_file_pmd_pages() : 1;
@@ -199,7 +198,7 @@ static int bench_breaks(const char *fs, enum dax_entries entries)
 	return rc;
 }
 
-static int bench(const char *fs)
+static int bench(const struct filesystem *fs)
 {
 	return bench_wake(fs, true) ?:
 	       bench_wake(fs, false) ?:
@@ -220,9 +219,9 @@ int main(int argc, char **argv)
 	if (!rc)
 		printf("bench\tkernel\tfs\tmeasure\tentries\tpages\tsamples\t"
 		       "min\tmedian\tp99\tmax\n");
-	for (const struct filesystem *fs = filesystems; !rc && fs->name; fs++)
-		if (testbed_dir(fs->name))
-			rc = bench(fs->name);
+	for (struct cases c = cases_of_filesystems(0); !rc && cases_next(&c);)
+		if (testbed_dir(c.on.fs))
+			rc = bench(c.on.fs);
 	if (rc)
 		fprintf(stderr, "dax_break_bench: %s\n", why());
 	return rc ? KSFT_FAIL : KSFT_PASS;

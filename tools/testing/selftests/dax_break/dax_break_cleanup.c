@@ -11,8 +11,8 @@
  */
 #include <stdio.h>
 
+#include "finding.h"
 #include "testbed/reclaim.h"
-#include "why.h"
 
 int main(int argc, char **argv)
 {

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Races (lib/race.h) for as long as one likes, or one of them again.
+ * Runs races (race.h) for as long as you like, or repeats one of them.
  *
- *	--fs NAME	on just this filesystem of DAX_BREAK_FS
- *	--ops CLASS	with just these operations: see race_classes[]
- *	--seed N	with the choices of that seed, instead of a new one each time
- *	--time S	for so many seconds each
- *	--repeat M	all of it so many times
- *	--go-on		though the kernel has complained; else that ends a race
- *	--delay A,B,C	random delays of up to so many microseconds: before a page is
- *			pinned, from then until an operation begins, and after a release
+ *	--fs NAME	only on this filesystem of DAX_BREAK_FS
+ *	--ops MIX	only with this mix of operations: see race_mixes[]
+ *	--seed N	with the choices of seed N, instead of a new seed for each race
+ *	--time S	each race lasts S seconds
+ *	--repeat M	runs all races M times
+ *	--go-on		a complaint of the kernel does not end a race
+ *	--delay A,B,C	longest random delays, in microseconds: before a page is pinned, from
+ *			then until an operation begins, and after a release
  *
- * Prints a line of tab-separated values for each, beginning with "race", the first one
- * with the names of the columns. What is broken follows; the exit status is 1 then, and a
- * known bug (an operation that nobody wakes) does not count. Ctrl-C and SIGTERM end it
- * early, with nothing left pinned, and what has come of it so far is told.
+ * Prints one line of tab-separated values for each race, which begins with "race"; the
+ * first such line has the names of the columns. Comments after it tell what is broken. The
+ * exit status is then 1, except if the only finding is the known bug that operations are
+ * not woken; and 4 if no filesystem here has such races. Ctrl-C and SIGTERM end the race
+ * early: it unpins everything and prints what it has found so far.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -22,18 +23,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/probe.h"
 #include "filesystem.h"
-#include "gate.h"
-#include "probe.h"
+#include "finding.h"
+#include "gate/gate.h"
 #include "quiet.h"
 #include "race.h"
 #include "testbed.h"
-#include "why.h"
 
-#define USAGE	"dax_break_race [--fs NAME] [--ops CLASS] [--seed N] [--time S] [--repeat M] [--go-on] [--delay A,B,C]"
+#define USAGE	"dax_break_race [--fs NAME] [--ops MIX] [--seed N] [--time S] [--repeat M] [--go-on] [--delay A,B,C]"
 
 struct options {
 	const char *fs, *ops;
@@ -80,29 +80,30 @@ static int parse(int argc, char **argv, struct options *options)
 		return why_set(EINVAL, "usage: " USAGE);
 	if (options->fs && !filesystem_find(options->fs))
 		return why_set(EINVAL, "no filesystem is called %s", options->fs);
-	if (options->ops && !race_class_find(options->ops))
-		return why_set(EINVAL, "no class of operations is called %s", options->ops);
+	if (options->ops && !race_mix_find(options->ops))
+		return why_set(EINVAL, "no mix of operations is called %s", options->ops);
 	return 0;
-}
-
-static __u64 new_seed(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (__u64)(now.tv_sec ^ now.tv_nsec);
 }
 
 static bool is_broken(const struct race_result *r)
 {
-	return r->harm[0] || r->complaint[0];
+	return r->harm.text[0] || r->complaint.promise;
+}
+
+static void print_finding(const char *how, const struct finding *finding)
+{
+	if (finding->promise)
+		printf("# %s: " FINDING_FORMAT "%s\n", how, finding->promise, finding->text);
+	else if (finding->text[0])
+		printf("# %s: %s\n", how, finding->text);
 }
 
 static void print_result(const struct race_spec *spec, const struct race_result *r)
 {
 	double s = r->seconds;
+	char avoided[64];
 
-	printf("race\t%s\t%s\t%llu\t%.1f\t", spec->fs, spec->class->name,
+	printf("race\t%s\t%s\t%llu\t%.1f\t", spec->fs->name, spec->mix->name,
 	       (unsigned long long)spec->seed, s);
 	printf("%.1f\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t", r->operations / s, r->overlaps / s,
 	       r->dmas / s, r->bytes / s / 1024, r->faults / s, r->syncs / s);
@@ -112,36 +113,35 @@ static void print_result(const struct race_spec *spec, const struct race_result 
 	for (int kind = 0; kind < RACE_KINDS; kind++)
 		if (r->missing[kind][0])
 			printf("# no DMA from a %s: %s\n", race_kinds[kind], r->missing[kind]);
-	if (r->complaint[0])
-		printf("# found: %s\n", r->complaint);
-	if (r->harm[0])
-		printf("# found: %s\n", r->harm);
-	if (r->asleep[0])
-		printf("# found, and then avoided %lu times: %s\n", r->nudged, r->asleep);
+	print_finding("found", &r->complaint);
+	print_finding("found", &r->harm);
+	snprintf(avoided, sizeof(avoided), "found, and then avoided %lu times", r->nudged);
+	print_finding(avoided, &r->asleep);
 	if (is_broken(r))
 		printf("# again: dax_break_race --fs %s --ops %s --seed %llu --delay %u,%u,%u\n",
-		       spec->fs, spec->class->name, (unsigned long long)spec->seed,
+		       spec->fs->name, spec->mix->name, (unsigned long long)spec->seed,
 		       spec->delay_us[RACE_BEFORE_PIN], spec->delay_us[RACE_SUBMIT_TO_OP],
 		       spec->delay_us[RACE_AFTER_RELEASE]);
 }
 
-/* Every race once: 0, 1 if something is broken, or a negative errno. */
+/* Runs every race once. 0, 1 if something is broken, or a negative errno and why. */
 static int race_all(const struct options *options)
 {
 	struct race_spec spec = options->spec;
 	struct race_result result;
-	int found = 0, rc;
+	int races = 0, found = 0, rc;
 
-	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
-		if (!testbed_dir(fs->name) || (options->fs && strcmp(options->fs, fs->name)))
+	for (const struct filesystem *fs = NULL; (fs = filesystem_next(fs));) {
+		if (!testbed_dir(fs) || (options->fs && strcmp(options->fs, fs->name)))
 			continue;
-		for (spec.class = race_classes; spec.class->name; spec.class++) {
-			if (!race_class_is_for(spec.class, fs->name) ||
-			    (options->ops && strcmp(options->ops, spec.class->name)))
+		for (spec.mix = race_mixes; spec.mix->name; spec.mix++) {
+			if (!filesystem_has(fs, spec.mix->needs) ||
+			    (options->ops && strcmp(options->ops, spec.mix->name)))
 				continue;
-			spec.fs = fs->name;
+			spec.fs = fs;
 			if (!options->seeded)
-				spec.seed = new_seed();
+				spec.seed = race_new_seed();
+			races++;
 			rc = race_run(&spec, &result);
 			if (rc && rc != -EINTR)
 				return rc;
@@ -151,7 +151,7 @@ static int race_all(const struct options *options)
 				return rc;
 		}
 	}
-	return found;
+	return races ? found : why_set(EOPNOTSUPP, "no filesystem here has such races");
 }
 
 static void on_signal(int sig)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P5, loses nothing: what has been stored to a page reaches persistent memory at the
- * next fsync(2) or msync(2), whatever operation came in between.
+ * P5, loses nothing: what a program has stored to a page reaches persistent memory at
+ * the next fsync(2) or msync(2), whatever operation ran in between.
  *
  * Each case stores to pages of a file, runs an operation on pages 4 and 5 of eight, and
  * syncs. Nothing is pinned.
@@ -11,75 +11,79 @@
  *	punch					|=======|
  *	fsync	F	F	F	F			F	F
  *
- * Seen must be: every page whose data the operation leaves somewhere (in the file or in
- * the other one) has been written back, by the operation or by the sync. And after
- * that a new store is seen again: the page had become clean.
+ *	dirty		every operation that leaves something, then fsync
+ *	dirty_mapped	those that leave the file mapped, then msync
+ *	dirty_pmd	the same with PMDs: stores to the PMD operated on, or to another
+ *	dirty_still	control: no operation, only the sync
  *
- * A layout break takes the pages' entries, which say what is dirty, out of the mapping:
- * dax_delete_mapping_range(), fs/dax.c, since bde708f1a65d (Linux 6.15). Persistent
- * memory does not lose what is in the CPU's caches as long as the machine has power, so
- * that a page was written back is told by the tracepoint fs_dax:dax_writeback_one.
+ * What must be seen: every page whose data the operation leaves somewhere, in this file
+ * or in the other one, has been written back, either by the operation or by the sync.
+ * After that, another store to a page is written back by another sync: the first one
+ * has left the page clean, and the kernel notices that it becomes dirty again.
+ *
+ * A layout break removes the entries of the pages, which record what is dirty, from the
+ * mapping: dax_delete_mapping_range(), fs/dax.c, since bde708f1a65d (Linux 6.15). While
+ * the machine has power, data in the CPU's caches is not lost, so reading the file back
+ * would prove nothing. The tracepoint fs_dax:dax_writeback_one tells which pages have been
+ * written back.
  */
 #include <sys/mman.h>
 
 #include "dax_break.h"
 #include "written.h"
 
-/* Stores go to so many pages, evenly spread: to all of a file of eight. */
+/* How many pages are stored to, evenly spread: in a file of eight, all of them. */
 #define STORES	8U
 
-FIXTURE(dirty) {
-	struct trial trial;
-	bool *written;		/* of each page; so is one that nothing was stored to */
-};
-
-FIXTURE_VARIANT(dirty) {
-	struct fs_op on;
-};
-
-/* How large a file is, which pages the operation is for, and how it is mapped. */
-struct shape {
-	unsigned int pages, first, count;
-	enum dax_entries entries;
-};
-
-static int setup(struct trial *trial, bool **written, const struct fs_op *on,
-		 const struct shape *shape)
+/* @spec has no holder. @written has room for an operation that makes the file longer. */
+static int setup(struct trial *trial, bool **written, const struct trial_spec *spec)
 {
-	const struct trial_spec spec = {
-		.fs = on->fs,
-		.op = on->op,
-		.pages = shape->pages,
-		.first = shape->first,
-		.count = shape->count,
-		.entries = shape->entries,
-	};
-	int rc = trial_setup(trial, &spec) ?: written_begin();
+	int rc = trial_setup(trial, spec);
 
-	/* The operation may make the file longer. */
-	*written = malloc(2 * shape->pages);
-	if (!rc && !*written)
-		rc = why_set(ENOMEM, "no memory for %u pages", shape->pages);
+	if (rc)
+		return rc;
+	*written = malloc(2 * trial->file.pages);
+	rc = *written ? written_begin() :
+			why_set(ENOMEM, "no memory for %u pages", trial->file.pages);
 	if (rc)
 		trial_end(trial);
 	return rc;
 }
 
-FIXTURE_SETUP(dirty)
+static void require(struct __test_metadata *_metadata, struct trial *trial, bool **written,
+		    const struct trial_spec *spec)
 {
-	const struct shape shape = { .pages = 8, .first = 4, .count = 2, .entries = DAX_PTE };
-
-	REQUIRE(return, setup(&self->trial, &self->written, &variant->on, &shape));
+	REQUIRE(return, setup(trial, written, spec));
 }
 
-FIXTURE_TEARDOWN(dirty)
-{
-	written_end();
-	free(self->written);
-	trial_teardown(_metadata, &self->trial);
-}
+/*
+ * A trial in which the kernel's write-back is watched; it takes members of the trial's spec.
+ * written[i] is true if page i has been written back, or has not been stored to.
+ */
+#define DIRTY_FIXTURE(type, ...) \
+	FIXTURE(type) { \
+		struct trial trial; \
+		bool *written; \
+	}; \
+	FIXTURE_VARIANT(type) { \
+		struct fs_op on; \
+		int (*sync)(const struct dax_file *file); \
+	}; \
+	FIXTURE_SETUP(type) \
+	{ \
+		const struct trial_spec spec = { .holder = HOLDER_NONE, __VA_ARGS__ }; \
+\
+		require(_metadata, &self->trial, &self->written, &spec); \
+	} \
+	FIXTURE_TEARDOWN(type) \
+	{ \
+		written_end(); \
+		free(self->written); \
+		trial_teardown(_metadata, &self->trial); \
+	} \
+	struct trial
 
-/* To pages [first, first + count). */
+/* Stores to some of the pages [first, first + count). */
 static void store(struct dax_file *file, bool *written, unsigned int first, unsigned int count)
 {
 	memset(written, true, 2 * file->pages);
@@ -110,16 +114,16 @@ static void operate_and_sync(struct __test_metadata *_metadata, struct trial *tr
 
 	trial_start(trial);
 	ASSERT_COMPLETES(trial);
-	/* What was taken out of memory has been written back by then, or is lost. */
+	/* An inode that has left memory must have been written back by now. */
 	if (!(trial->op->flags & OP_EVICTS))
 		REQUIRE(return, sync(file));
 	REQUIRE(return, written_look(file->ino, written, 2 * file->pages));
 	ASSERT_EQ(0, trial_all_written(trial, written)) {
-		TH_LOG("P5 broken: %s", why());
+		BROKEN(P5_LOSES_NOTHING, "%s", why());
 	}
 }
 
-/* Page 0 is in no operation's way but in that of the whole file's. */
+/* Stores to page 0, which only operations on the whole file affect. */
 static void store_again(struct __test_metadata *_metadata, struct dax_file *file,
 			bool *written, int (*sync)(const struct dax_file *file))
 {
@@ -128,9 +132,11 @@ static void store_again(struct __test_metadata *_metadata, struct dax_file *file
 	REQUIRE(return, sync(file));
 	REQUIRE(return, written_look(file->ino, written, 1));
 	ASSERT_TRUE(written[0]) {
-		TH_LOG("P5 broken: a second store to page 0 is not written back");
+		BROKEN(P5_LOSES_NOTHING, "a second store to page 0 is not written back");
 	}
 }
+
+DIRTY_FIXTURE(dirty, .on = variant->on, .pages = 8, .first = 4, .count = 2);
 
 TEST_F(dirty, fsync)
 {
@@ -140,29 +146,7 @@ TEST_F(dirty, fsync)
 		store_again(_metadata, &self->trial.file, self->written, by_fsync);
 }
 
-/* For operations that leave the file mapped. */
-FIXTURE(dirty_mapped) {
-	struct trial trial;
-	bool *written;
-};
-
-FIXTURE_VARIANT(dirty_mapped) {
-	struct fs_op on;
-};
-
-FIXTURE_SETUP(dirty_mapped)
-{
-	const struct shape shape = { .pages = 8, .first = 4, .count = 2, .entries = DAX_PTE };
-
-	REQUIRE(return, setup(&self->trial, &self->written, &variant->on, &shape));
-}
-
-FIXTURE_TEARDOWN(dirty_mapped)
-{
-	written_end();
-	free(self->written);
-	trial_teardown(_metadata, &self->trial);
-}
+DIRTY_FIXTURE(dirty_mapped, .on = variant->on, .pages = 8, .first = 4, .count = 2);
 
 TEST_F(dirty_mapped, msync)
 {
@@ -170,42 +154,10 @@ TEST_F(dirty_mapped, msync)
 	operate_and_sync(_metadata, &self->trial, self->written, by_msync);
 }
 
-/* Two PMDs; the operation is on four pages of the second. */
-FIXTURE(dirty_pmd) {
-	struct trial trial;
-	bool *written;
-};
-
-FIXTURE_VARIANT(dirty_pmd) {
-	struct fs_op on;
-};
-
-FIXTURE_SETUP(dirty_pmd)
-{
-	unsigned int pmd = dax_file_pmd_pages();
-	const struct shape shape = {
-		.pages = 2 * pmd,
-		.first = pmd + pmd / 2,
-		.count = 4,
-		.entries = DAX_PMD,
-	};
-
-	if (!pmd)
-		SKIP(return, "%s", DAX_FILE_NO_PMD);
-	REQUIRE(return, setup(&self->trial, &self->written, &variant->on, &shape));
-	dax_file_touch(&self->trial.file, 0);
-	if (!dax_file_page_is_pmd(&self->trial.file, 0)) {
-		trial_end(&self->trial);
-		SKIP(return, "%s", DAX_FILE_NO_PMD_HERE);
-	}
-}
-
-FIXTURE_TEARDOWN(dirty_pmd)
-{
-	written_end();
-	free(self->written);
-	trial_teardown(_metadata, &self->trial);
-}
+/* A file of two PMDs; the operation is on four pages of the second one. */
+DIRTY_FIXTURE(dirty_pmd, .on = variant->on, .entries = DAX_PMD,
+	      .pages = 2 * dax_file_pmd_pages(), .count = 4,
+	      .first = dax_file_pmd_pages() + dax_file_pmd_pages() / 2);
 
 TEST_F(dirty_pmd, other_pmd)
 {
@@ -213,7 +165,10 @@ TEST_F(dirty_pmd, other_pmd)
 	operate_and_sync(_metadata, &self->trial, self->written, by_fsync);
 }
 
-/* One entry says that all of a PMD is dirty: it must not go with a part of the PMD. */
+/*
+ * A single entry records that a whole PMD is dirty. The kernel must not forget that when
+ * the operation takes a part of the PMD away.
+ */
 TEST_F(dirty_pmd, same_pmd)
 {
 	unsigned int half = self->trial.file.pages / 2;
@@ -222,82 +177,51 @@ TEST_F(dirty_pmd, same_pmd)
 	operate_and_sync(_metadata, &self->trial, self->written, by_fsync);
 }
 
-/* Control: without any operation it is the sync that writes back, and what was stored. */
-FIXTURE(dirty_still) {
-	struct trial trial;
-	bool *written;
-};
+/* The trial needs an operation, but never starts it. */
+DIRTY_FIXTURE(dirty_still, .on = { variant->on.fs, op_find("truncate_up") }, .pages = 8,
+	      .first = 4, .count = 2);
 
-FIXTURE_VARIANT(dirty_still) {
-	const char *fs;
-	int (*sync)(const struct dax_file *file);
-};
-
-FIXTURE_SETUP(dirty_still)
-{
-	const struct shape shape = { .pages = 8, .first = 4, .count = 2, .entries = DAX_PTE };
-	const struct fs_op on = { variant->fs, "truncate_up" };
-
-	REQUIRE(return, setup(&self->trial, &self->written, &on, &shape));
-}
-
-FIXTURE_TEARDOWN(dirty_still)
-{
-	written_end();
-	free(self->written);
-	trial_teardown(_metadata, &self->trial);
-}
-
+/* Control: the sync writes everything back, and nothing is written back before it. */
 TEST_F(dirty_still, no_operation)
 {
 	struct dax_file *file = &self->trial.file;
 
 	store(file, self->written, 0, file->pages);
 	REQUIRE(return, written_look(file->ino, self->written, file->pages));
-	/* Not before it was asked for: or the other tests would prove nothing. */
+	/* If the kernel wrote pages back by itself, the other tests would prove nothing. */
 	for (unsigned int page = 0; page < file->pages; page++)
 		ASSERT_FALSE(self->written[page]);
 	REQUIRE(return, variant->sync(file));
 	REQUIRE(return, written_look(file->ino, self->written, file->pages));
 	for (unsigned int page = 0; page < file->pages; page++) {
 		ASSERT_TRUE(self->written[page]) {
-			TH_LOG("P5 broken: a store to page %u is not written back", page);
+			BROKEN(P5_LOSES_NOTHING, "a store to page %u is not written back", page);
 		}
 	}
 	store_again(_metadata, file, self->written, variant->sync);
 }
 
-/* Not of operations that leave nothing of the file: nothing could be lost. */
-static void add_variants(const struct filesystem *fs, const struct op *op)
+static void add_variants(void)
 {
-	const struct fs_op on = { fs->name, op->name };
+	for (struct cases c = cases_of_ops(FS_PMEM, 0, 0); cases_next(&c);) {
+		const FIXTURE_VARIANT(dirty) data = { .on = c.on };
 
-	if (!filesystem_on_pmem(fs) || !op_is_for(op, fs->name) || (op->flags & OP_RARE) ||
-	    (op->reach == OP_WHOLE && (op->flags & OP_FREES)))
-		return;
-	VARIANT_ADD(dirty, on, "%s_%s", on.fs, on.op);
-	if (op->flags & OP_EVICTS)
-		return;
-	VARIANT_ADD(dirty_mapped, on, "%s_%s", on.fs, on.op);
-	VARIANT_ADD(dirty_pmd, on, "%s_%s", on.fs, on.op);
-}
-
-#include "aftermath_fixture.h"
-
-int main(int argc, char **argv)
-{
-	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
-		for (const struct op *op = ops; op->name; op++)
-			add_variants(fs, op);
-	}
-	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
-		const FIXTURE_VARIANT(dirty_still) fsynced = { fs->name, by_fsync };
-		const FIXTURE_VARIANT(dirty_still) msynced = { fs->name, by_msync };
-
-		if (!filesystem_on_pmem(fs))
+		/* Nothing of the file is left that could be lost. */
+		if (c.on.op->reach == OP_WHOLE && (c.on.op->flags & OP_FREES))
 			continue;
-		VARIANT_ADD(dirty_still, fsynced, "%s_fsync", fs->name);
-		VARIANT_ADD(dirty_still, msynced, "%s_msync", fs->name);
+		VARIANT_ADD(dirty, data);
+		if (c.on.op->flags & OP_EVICTS)
+			continue;
+		VARIANT_ADD(dirty_mapped, data);
+		VARIANT_ADD(dirty_pmd, data);
 	}
-	return dax_break_main(argc, argv);
+	for (struct cases c = cases_of_filesystems(FS_PMEM); cases_next(&c);) {
+		const FIXTURE_VARIANT(dirty_still) fsynced = { c.on, by_fsync };
+		const FIXTURE_VARIANT(dirty_still) msynced = { c.on, by_msync };
+
+		VARIANT_ADD_AS(dirty_still, fsynced, "fsync");
+		VARIANT_ADD_AS(dirty_still, msynced, "msync");
+	}
 }
+
+DAX_BREAK_MAIN(.variants = add_variants)

@@ -3,16 +3,17 @@
  * P6, frozen clones: once two ranges share blocks, or have exchanged them, what is
  * written to one never shows in the other.
  *
- * Each case runs an operation between pages 1 and 2 of two files of four, or within one
- * file, with page 1 pinned in one of them or in both:
+ * Each case runs an operation between pages 1 and 2 of two files of four, or between
+ * two ranges of one file. Page 1 is pinned in one of the files, or in both:
  *
  *	file	0	1 X	2	3	X: pinned
  *		|	|===============|
  *	peer	0	1 X	2	3
  *
- * Seen must be: asleep in the layout break until the last pin has gone. Then a store to
- * page 1 of the file, through the mapping that it had all the time, and DMA to page 2
- * of the peer: each is found where it was written, and nowhere else.
+ * What must be seen: the operation is asleep in the layout break until the last pin has
+ * gone. Then a program stores to page 1 of the file, through the mapping that it has had
+ * all along, and a device writes to page 2 of the peer. The data of both is found where it
+ * was written, and nowhere else.
  *
  * xfs_reflink_remap_prep(), fs/xfs/xfs_reflink.c, and xfs_ilock2_io_mmap(), fs/xfs/
  * xfs_inode.c, which waits for the inode with the lower number first.
@@ -26,33 +27,31 @@
 
 FIXTURE(frozen) {
 	struct trial trial;
-	struct holder dma;	/* into a page, once the operation is over */
+	struct holder dma;	/* writes to a page once the operation is over */
 };
 
 enum pinned {
-	PINNED_LOWER,		/* the file is the one with the lower inode number */
+	PINNED_LOWER,		/* the file has the lower inode number of the two */
 	PINNED_HIGHER,
 	PINNED_BOTH,
 };
 
 FIXTURE_VARIANT(frozen) {
-	const char *fs, *op;
+	struct fs_op on;
 	enum pinned pinned;
 };
 
 FIXTURE_SETUP(frozen)
 {
 	const struct trial_spec spec = {
-		.fs = variant->fs,
-		.op = variant->op,
-		.holder = "vmsplice",
+		.on = variant->on,
 		.pages = PAGES,
 		.first = FIRST,
 		.count = COUNT,
 		.higher = variant->pinned == PINNED_HIGHER,
 	};
 
-	/* First: it has to come before any mapping. */
+	/* First, because a holder has to be opened before anything is mapped. */
 	REQUIRE(return, holder_open(&self->dma, HOLDER_DEVICE));
 	REQUIRE(return, trial_setup(&self->trial, &spec));
 	if (self->trial.peer.path[0])
@@ -79,56 +78,64 @@ static int write_by_dma(struct holder *dma, struct dax_file *file, unsigned int 
 	return rc;
 }
 
-/* What became of @page of one file, the other's being left as it was. */
+/* Puts into the @image of @file what has been written to @page since the operation. */
 static void changed(struct image *image, const struct dax_file *file, unsigned int page)
 {
 	image->pages[page].word = file->content[page];
-	/* Whether a block is still shared when one side has been written to is not said. */
+	/* Nothing is promised about blocks being shared once one side has been written to. */
 	for (size_t i = 0; i < file->pages; i++)
 		image->pages[i].backing = IMAGE_ANY;
 }
 
-TEST_F(frozen, pinned)
+/* The operation waits for each pin, and completes after the last one. */
+static void operate(struct __test_metadata *_metadata, struct trial *trial, bool both)
 {
-	struct trial *trial = &self->trial;
-	bool within = trial->op->flags & OP_WITHIN;
-	/* The other range, and a page of it. */
-	struct dax_file *other = within ? &trial->file : &trial->peer;
-	unsigned int other_page = FIRST + 1 + (within ? COUNT : 0);
-	struct image file, peer, *other_image = within ? &file : &peer;
-	int rc;
-
 	REQUIRE(return, trial_hold(trial, FIRST));
-	if (variant->pinned == PINNED_BOTH)
+	if (both)
 		REQUIRE(return, trial_hold_peer(trial, FIRST));
 	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_BLOCKED(trial);
 	REQUIRE(return, trial_release(trial, FIRST));
-	if (variant->pinned == PINNED_BOTH) {
-		ASSERT_BLOCKED(trial, waiter_observe_again);
+	if (both) {
+		ASSERT_BLOCKED_AGAIN(trial);
 		REQUIRE(return, trial_release_peer(trial, FIRST));
 	}
 	ASSERT_COMPLETES(trial);
+}
+
+/* Writes to both ranges: apart from that, do file and peer stay as the operation left them? */
+static void write_to_both(struct __test_metadata *_metadata, struct trial *trial,
+			  struct holder *dma)
+{
+	bool within = trial->op->flags & OP_WITHIN;
+	/* The other range, and its second page. */
+	struct dax_file *other = within ? &trial->file : &trial->peer;
+	unsigned int page = FIRST + 1 + (within ? COUNT : 0);
+	struct image file, peer;
+	int rc;
 
 	REQUIRE(return, trial_expect(trial, &file, &peer));
 	dax_file_store(&trial->file, FIRST);
 	changed(&file, &trial->file, FIRST);
-	REQUIRE(return, write_by_dma(&self->dma, other, other_page));
-	changed(other_image, other, other_page);
+	REQUIRE(return, write_by_dma(dma, other, page));
+	changed(within ? &file : &peer, other, page);
 	rc = image_compare(&file, trial->file.fd, "the file");
 	if (!rc && !within)
 		rc = image_compare(&peer, trial->peer.fd, "the peer");
-	ASSERT_EQ(0, rc) {
-		TH_LOG("P6 broken: after %s, a store to page %u and DMA to page %u of the %s, %s",
-		       trial->op->name, FIRST, other_page, within ? "file" : "peer", why());
-	}
+	ASSERT_KEPT(P6_FROZEN_CLONES, rc,
+		    "after %s, a store to page %u and DMA to page %u of the %s",
+		    trial->op->name, FIRST, page, within ? "file" : "peer");
 	image_free(&file);
 	image_free(&peer);
 }
 
-#include "aftermath_fixture.h"
+TEST_F(frozen, pinned)
+{
+	operate(_metadata, &self->trial, variant->pinned == PINNED_BOTH);
+	write_to_both(_metadata, &self->trial, &self->dma);
+}
 
-int main(int argc, char **argv)
+static void add_variants(void)
 {
 	static const char *const names[] = {
 		[PINNED_LOWER] = "lower",
@@ -136,19 +143,17 @@ int main(int argc, char **argv)
 		[PINNED_BOTH] = "both",
 	};
 
-	for (const struct filesystem *fs = filesystems; fs->name; fs++)
-		for (const struct op *op = ops; op->name; op++) {
-			unsigned int end = op->flags & OP_WITHIN ? 1 : ARRAY_SIZE(names);
+	for (struct cases c = cases_of_ops(0, OP_PEER, OP_EVICTS); cases_next(&c);)
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+			const FIXTURE_VARIANT(frozen) data = { c.on, i };
 
-			if (!op_is_for(op, fs->name) || !(op->flags & (OP_PEER | OP_WITHIN)) ||
-			    (op->flags & (OP_EVICTS | OP_RARE)))
-				continue;
-			for (unsigned int i = 0; i < end; i++) {
-				const FIXTURE_VARIANT(frozen) data = { fs->name, op->name, i };
-
-				VARIANT_ADD(frozen, data, "%s_%s_%s", fs->name, op->name,
-					    op->flags & OP_WITHIN ? "itself" : names[i]);
-			}
+			VARIANT_ADD_AS(frozen, data, "%s", names[i]);
 		}
-	return dax_break_main(argc, argv);
+	for (struct cases c = cases_of_ops(0, OP_WITHIN, OP_EVICTS); cases_next(&c);) {
+		const FIXTURE_VARIANT(frozen) data = { .on = c.on };
+
+		VARIANT_ADD_AS(frozen, data, "itself");
+	}
 }
+
+DAX_BREAK_MAIN(.variants = add_variants)

@@ -3,11 +3,11 @@
  * P7, no long-term pins: references of unbounded life to fsdax memory are
  * refused with a clean errno, and leave nothing behind.
  *
- * Each case makes one of the requests of lib/longterm.h, which all end in a
- * FOLL_LONGTERM pin, for a mapping of a file of four pages, once it was granted the
- * same for anonymous memory. Seen must be: the errno of a refusal; anonymous memory
- * that was part of the request neither pinned nor charged for any more; and an
- * operation on the pages of the file that does not find a single one busy.
+ * Each case makes one of the requests of longterm.h, all of which lead to a FOLL_LONGTERM
+ * pin: first for anonymous memory, where it must be granted, then for a mapping of a file
+ * of four pages. What must be seen then: the errno of a refusal; anonymous memory that was
+ * part of the request is no longer pinned or charged for; and an operation on the pages of
+ * the file finds none of them busy.
  *
  * check_vma_flags(), mm/gup.c, for the slow path; folio_is_longterm_pinnable(),
  * include/linux/mm.h, for the fast one, which only pages already in the page
@@ -30,21 +30,21 @@ FIXTURE(longterm) {
 };
 
 FIXTURE_VARIANT(longterm) {
-	const char *fs, *request;
+	struct fs_op on;
+	const struct longterm_request *request;
 };
 
 FIXTURE_SETUP(longterm)
 {
 	const struct trial_spec spec = {
-		.fs = variant->fs,
-		.op = "truncate",
+		.on = { variant->on.fs, op_find("truncate") },
 		.pages = PAGES,
 		.first = 0,
 		.count = PAGES,
 	};
 
 	self->len = PAGES * sysconf(_SC_PAGESIZE);
-	/* First: a setup that ends before its end leaves no file behind then. */
+	/* Before the file is made: if this skips the test, nothing is left behind. */
 	REQUIRE(return, longterm_open(&self->longterm, variant->request, self->len));
 	REQUIRE(return, trial_setup(&self->trial, &spec));
 }
@@ -63,20 +63,20 @@ FIXTURE_TEARDOWN(longterm)
 \
 	trial_start(__free); \
 	ASSERT_EQ(WAITER_DONE, waiter_observe(&__free->waiter)) { \
-		TH_LOG("P7 broken: %s", trial_describe(__free)); \
+		BROKEN(P7_NO_LONGTERM_PINS, "%s", trial_describe(__free)); \
 	} \
 	ASSERT_COMPLETES(__free); \
 } while (0)
 
-/* P7: refused with @_errno, and everything let go, @_len bytes at @_addr too. */
+/* P7: refused with @_errno, and everything is released, also @_len bytes at @_addr. */
 #define ASSERT_REFUSED(_longterm, _errno, _addr, _len) do { \
 	struct longterm *__asked = (_longterm); \
 \
 	ASSERT_EQ(_errno, __asked->answer) { \
-		TH_LOG("P7 broken: %s", longterm_describe(__asked)); \
+		BROKEN(P7_NO_LONGTERM_PINS, "%s", longterm_describe(__asked)); \
 	} \
 	ASSERT_EQ(0, longterm_check_undone(__asked, _addr, _len)) { \
-		TH_LOG("P7 broken: %s, but %s", longterm_describe(__asked), why()); \
+		BROKEN(P7_NO_LONGTERM_PINS, "%s, but %s", longterm_describe(__asked), why()); \
 	} \
 } while (0)
 
@@ -91,7 +91,7 @@ static int map_file(char **map, const struct dax_file *file, int prot, int flags
 	return 0;
 }
 
-/* Anonymous memory, but for @HALF pages from @first, which are the file's. */
+/* Anonymous memory, except for HALF pages from @first on, which are the file's. */
 static int map_neighbours(char **map, const struct dax_file *file, unsigned int first)
 {
 	int rw = PROT_READ | PROT_WRITE;
@@ -137,7 +137,7 @@ TEST_F(longterm, faulted_in)
 	ASSERT_FILE_IS_FREE(&self->trial);
 }
 
-/* Faulted in and not writable: there is a reason to refuse besides fsdax. */
+/* Faulted in and not writable: there is another reason to refuse besides fsdax. */
 TEST_F(longterm, read_only)
 {
 	const struct dax_file *file = &self->trial.file;
@@ -149,7 +149,7 @@ TEST_F(longterm, read_only)
 	ASSERT_FILE_IS_FREE(&self->trial);
 }
 
-/* A private mapping: a pin to write would copy, but GUP does not get that far. */
+/* A private mapping: a pin for writing would copy, but GUP does not get that far. */
 TEST_F(longterm, private_cold)
 {
 	REQUIRE(return, map_file(&self->map, &self->trial.file, PROT_READ | PROT_WRITE,
@@ -172,8 +172,8 @@ TEST_F(longterm, private_faulted_in)
 }
 
 /*
- * All copied, to anonymous pages: the fast path of GUP may grant it, the slow one,
- * which goes by the mapping, does not. Neither concerns the pages of the file.
+ * All pages are copied to anonymous ones. The fast path of GUP may grant the request; the
+ * slow one, which goes by the mapping, does not. Neither concerns the pages of the file.
  */
 TEST_F(longterm, private_copied)
 {
@@ -187,7 +187,7 @@ TEST_F(longterm, private_copied)
 	ASSERT_FILE_IS_FREE(&self->trial);
 }
 
-/* Copied in part: the fast path pins that, and then comes upon the file's pages. */
+/* Some pages are copied: the fast path pins these, and then meets the file's pages. */
 TEST_F(longterm, private_partly_copied)
 {
 	struct longterm *longterm = &self->longterm;
@@ -204,7 +204,7 @@ TEST_F(longterm, private_partly_copied)
 	ASSERT_FILE_IS_FREE(&self->trial);
 }
 
-/* One range of memory, anonymous at first: that part is pinned, and let go. */
+/* A range of memory that begins with anonymous pages: these are pinned, and released. */
 TEST_F(longterm, after_anonymous)
 {
 	struct longterm *longterm = &self->longterm;
@@ -229,16 +229,14 @@ TEST_F(longterm, before_anonymous)
 	ASSERT_FILE_IS_FREE(&self->trial);
 }
 
-#include "aftermath_fixture.h"
-
-int main(int argc, char **argv)
+static void add_variants(void)
 {
-	for (const struct filesystem *fs = filesystems; fs->name; fs++)
-		for (size_t i = 0; longterm_tables[i]; i++)
-			for (const struct longterm_request *r = longterm_tables[i]; r->name; r++) {
-				const FIXTURE_VARIANT(longterm) data = { fs->name, r->name };
+	for (struct cases c = cases_of_filesystems(0); cases_next(&c);)
+		for (const struct longterm_request *r = NULL; (r = longterm_next(r));) {
+			const FIXTURE_VARIANT(longterm) data = { c.on, r };
 
-				VARIANT_ADD(longterm, data, "%s_%s", fs->name, r->name);
-			}
-	return dax_break_main(argc, argv);
+			VARIANT_ADD_AS(longterm, data, "%s", r->name);
+		}
 }
+
+DAX_BREAK_MAIN(.variants = add_variants)

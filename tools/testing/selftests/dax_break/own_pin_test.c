@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P8, end of life: a task that ends owns the last reference to a file, and the pin of a
- * page of it as well. It must not wait for itself.
+ * P8, end of life: a task that has the last reference to a file and also the pin of a page
+ * of that file gives up both. It must not wait for itself.
  *
- * A process has the only descriptor of a file without a name and of a FIFO, in which is a
- * page of the file, and gives up both by one system call:
+ * A process has the only descriptor of a file without a name, and the only one of a FIFO
+ * that holds a page of the file. It gives up both at once: it exits, is killed, or calls
+ * close_range(2).
  *
- *	file_last	the file was opened after the FIFO
- *	pin_last	before it
+ *	file_last	it has opened the file after the FIFO
+ *	pin_last	it has opened the file before the FIFO
  *
- * Seen must be: it ends. In which order the kernel gets to the two is its own business:
- * the last closed first, as of now (task_work_add(), kernel/task_work.c, __fput() of
- * fs/file_table.c), so if the file is the last, its eviction waits for a page that would
- * be released next, since 6.15 (dax_break_layout_final(), fs/dax.c).
+ * What must be seen: the process ends. The order in which the two are closed is up to the
+ * kernel. At present it begins with the one that was closed last (task_work_add(),
+ * kernel/task_work.c, and __fput(), fs/file_table.c). If that is the file, its eviction
+ * waits, since 6.15, for a page that the same task would release next
+ * (dax_break_layout_final(), fs/dax.c).
  *
- * Nobody else has the FIFO open, so that the pin goes with the process; but it has a name,
- * by which we can open and empty it if it has come to that.
+ * No other process has the FIFO open, so the pin goes with this one. But the FIFO has a
+ * name: if the process waits for itself, the teardown can open the FIFO and empty it.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -26,23 +28,17 @@
 
 #include "dax_break.h"
 
+/* How a process gives up everything that it has open. */
+struct way_out {
+	const char *name;
+	void (*run)(void);
+};
+
 struct self_pinned {
+	const struct way_out *way;
+	bool file_last;		/* opened after the FIFO, so closed after it */
 	const char *dir;
 	char fifo[64];
-	bool file_last;
-	void (*end)(void);
-};
-
-FIXTURE(own_pin) {
-	struct self_pinned task;
-	struct waiter waiter;
-};
-
-FIXTURE_VARIANT(own_pin) {
-	const char *fs;
-	bool file_last;		/* opened after the FIFO, so closed after it */
-	const char *name;
-	void (*end)(void);
 };
 
 static int open_fifo(const struct self_pinned *task)
@@ -50,7 +46,7 @@ static int open_fifo(const struct self_pinned *task)
 	return open(task->fifo, O_RDWR | O_CLOEXEC);
 }
 
-/* Returns a negative errno if it comes to nothing. */
+/* Returns a negative errno if the page could not be pinned. */
 static int pin_and_end(void *arg)
 {
 	const struct self_pinned *task = arg;
@@ -68,7 +64,7 @@ static int pin_and_end(void *arg)
 		return -errno;
 	if (vmsplice(fifo, &iov, 1, SPLICE_F_NONBLOCK) != (ssize_t)len || munmap(iov.iov_base, len))
 		return -errno;
-	task->end();
+	task->way->run();
 	return 0;
 }
 
@@ -87,18 +83,34 @@ static void by_sigkill(void)
 	kill(getpid(), SIGKILL);
 }
 
+static const struct way_out ways_out[] = {
+	{ "exit", by_exit },
+	{ "close_range", by_close_range },
+	{ "sigkill", by_sigkill },
+};
+
+FIXTURE(own_pin) {
+	struct self_pinned task;
+	struct waiter waiter;
+};
+
+FIXTURE_VARIANT(own_pin) {
+	struct fs_op on;
+	const struct way_out *way;
+	bool file_last;
+};
+
 FIXTURE_SETUP(own_pin)
 {
 	struct self_pinned *task = &self->task;
 
-	task->dir = testbed_dir(variant->fs);
+	REQUIRE(return, testbed_require(variant->on.fs));
+	task->way = variant->way;
 	task->file_last = variant->file_last;
-	task->end = variant->end;
-	if (!task->dir)
-		SKIP(return, "no %s here: it is not in DAX_BREAK_FS", variant->fs);
+	task->dir = testbed_dir(variant->on.fs);
 	snprintf(task->fifo, sizeof(task->fifo), "/tmp/dax_break.fifo.%d", getpid());
 	ASSERT_EQ(0, mkfifo(task->fifo, 0600));
-	REQUIRE(return, waiter_fork(&self->waiter, variant->name, pin_and_end, task));
+	REQUIRE(return, waiter_fork(&self->waiter, task->way->name, pin_and_end, task));
 }
 
 static void empty(const char *path)
@@ -125,42 +137,30 @@ TEST_F(own_pin, ends)
 	int rc;
 
 	waiter_start(&self->waiter);
-	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&self->waiter)) {
-		TH_LOG("P8 broken: %s, for a page that it has pinned itself and would release next",
-		       waiter_describe(&self->waiter));
-	}
+	ASSERT_ENDS(P8_END_OF_LIFE, &self->waiter,
+		    "for a page that it has pinned itself and would release next");
 	rc = waiter_result(&self->waiter);
-	/* Killed, it cannot say. */
-	ASSERT_TRUE(!rc || (variant->end == by_sigkill && rc == -ECHILD)) {
+	/* A process that has been killed cannot report its result. */
+	ASSERT_TRUE(!rc || (variant->way->run == by_sigkill && rc == -ECHILD)) {
 		TH_LOG("the page was not pinned: %s", strerror(-rc));
 	}
 }
 
-static const struct {
-	const char *name;
-	void (*end)(void);
-} ends[] = {
-	{ "exit", by_exit },
-	{ "close_range", by_close_range },
-	{ "sigkill", by_sigkill },
-};
-
-static void add_variants(const char *fs, bool last)
+static void add_ways_out(const struct fs_op *on, bool last)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
-		const FIXTURE_VARIANT(own_pin) data = { fs, last, ends[i].name, ends[i].end };
+	for (size_t i = 0; i < ARRAY_SIZE(ways_out); i++) {
+		const FIXTURE_VARIANT(own_pin) data = { *on, &ways_out[i], last };
 
-		VARIANT_ADD(own_pin, data, "%s_%s_%s_last", fs, data.name, last ? "file" : "pin");
+		VARIANT_ADD_AS(own_pin, data, "%s_%s_last", data.way->name, last ? "file" : "pin");
 	}
 }
 
-#include "aftermath_fixture.h"
-
-int main(int argc, char **argv)
+static void add_variants(void)
 {
-	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
-		add_variants(fs->name, false);
-		add_variants(fs->name, true);
+	for (struct cases c = cases_of_filesystems(0); cases_next(&c);) {
+		add_ways_out(&c.on, false);
+		add_ways_out(&c.on, true);
 	}
-	return dax_break_main(argc, argv);
 }
+
+DAX_BREAK_MAIN(.variants = add_variants)

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * P2, wakes: an operation that waits for a pinned page completes promptly after the last
- * reference has gone, though the page has been faulted in again during the wait, and
+ * reference has gone, even if the page has been faulted in again during the wait, and
  * stays mapped.
  *
- * Each case runs an operation on a part of a file, with a page of it pinned:
+ * Each case pins a page, has an operation on it wait, and faults the page in again:
  *
- *	refault		faulted in again by a store, with every operation
- *	refault_by	the same, once for each way to fault it in
- *	refault_pmd	the pin is of a page in the middle of a PMD, the fault of all of it
+ *	refault		by a store, for every operation
+ *	refault_by	in each of several ways, in the same process and in another one
+ *	refault_pmd	the page is in the middle of a PMD, all of which is faulted in
  *
- * Seen must be: asleep in the layout break while the pin is left, done after it has
- * gone. A mapping is no reason to go on waiting: nobody needs to unmap anything.
+ * What must be seen: the operation is asleep in the layout break while the page is pinned,
+ * and done after the pin has gone. A mapping is no reason to go on waiting.
  *
- * Faults go on during the wait: the filesystems drop the lock that keeps them out
+ * Faults go on during the wait, since the filesystems drop the lock that keeps them out
  * (ext4_wait_dax_page(), fs/ext4/inode.c; xfs_wait_dax_page(), fs/xfs/xfs_inode.c). A
- * page is busy if it has references besides those of its mappings (dax_busy_page(),
- * fs/dax.c), so a waiter that sleeps until it has none at all (dax_page_is_idle(),
- * include/linux/dax.h), woken by whoever drops the last one (free_zone_device_folio(),
- * mm/memremap.c), may sleep too long since 6.15, where mappings count as references.
+ * page is busy if it has more references than mappings (dax_busy_page(), fs/dax.c). But
+ * the waiter sleeps until the page has no reference at all (dax_page_is_idle(),
+ * include/linux/dax.h), and is woken by the task that drops the last one
+ * (free_zone_device_folio(), mm/memremap.c). Since 6.15 a mapping is a reference, too,
+ * so the waiter may sleep too long.
  */
 #include <sys/mman.h>
 
-#include "access.h"
 #include "call.h"
 #include "dax_break.h"
 
@@ -30,53 +30,32 @@ static void begin(struct __test_metadata *_metadata, struct trial *trial, unsign
 {
 	REQUIRE(return, trial_hold(trial, page));
 	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_BLOCKED(trial);
 }
 
 static void end(struct __test_metadata *_metadata, struct trial *trial, unsigned int page)
 {
-	trial->note = "the page faulted in again during the wait";
-	ASSERT_BLOCKED(trial, waiter_observe);
+	trial_situation(trial, "the page faulted in again during the wait");
+	ASSERT_BLOCKED(trial);
 	REQUIRE(return, trial_release(trial, page));
 	ASSERT_COMPLETES(trial);
 }
 
-FIXTURE(refault) {
-	struct trial trial;
-};
-
-FIXTURE_VARIANT(refault) {
-	struct fs_op on;
-};
-
-FIXTURE_SETUP(refault)
-{
-	const struct trial_spec spec = {
-		.fs = variant->on.fs,
-		.op = variant->on.op,
-		.holder = "vmsplice",
-	};
-
-	REQUIRE(return, trial_setup(&self->trial, &spec));
-}
-
-FIXTURE_TEARDOWN(refault)
-{
-	trial_teardown(_metadata, &self->trial);
-}
+TRIAL_FIXTURE(refault);
 
 TEST_F(refault, by_store)
 {
 	struct trial *trial = &self->trial;
 
 	begin(_metadata, trial, 1);
-	ASSERT_EQ(0, access_fault(&trial->file, 1)) {
-		TH_LOG("P3 broken: during the wait of %s, %s", trial->op->name, why());
-	}
+	ASSERT_KEPT(P3_YIELDS, access_fault(&trial->file, 1), "during the wait of %s",
+		    trial->op->name);
 	end(_metadata, trial, 1);
 }
 
-/* Ways to fault page 1 in. What they map stays mapped. They return 0 or a negative errno. */
+/*
+ * Ways to fault page 1 in. What they map stays mapped. They return 0 or a negative errno.
+ */
 static int look(const struct trial *trial, const __u64 *word)
 {
 	return __atomic_load_n(word, __ATOMIC_RELAXED) == trial->file.content[1] ? 0 : -EIO;
@@ -124,11 +103,11 @@ struct faulter {
 FIXTURE(refault_by) {
 	struct trial trial;
 	struct faulter faulter;
-	struct waiter other;		/* the other process */
+	struct waiter other;	/* the other process */
 };
 
 FIXTURE_VARIANT(refault_by) {
-	const char *fs;
+	struct fs_op on;	/* only a filesystem: the operation is always the same */
 	const struct way *way;
 };
 
@@ -149,11 +128,7 @@ static ssize_t in_thread(void *arg)
 
 FIXTURE_SETUP(refault_by)
 {
-	const struct trial_spec spec = {
-		.fs = variant->fs,
-		.op = "punch",
-		.holder = "vmsplice",
-	};
+	const struct trial_spec spec = { .on = { variant->on.fs, op_find("punch") } };
 
 	self->faulter = (struct faulter){ variant->way, &self->trial };
 	REQUIRE(return, trial_setup(&self->trial, &spec));
@@ -171,9 +146,8 @@ TEST_F(refault_by, own_process)
 	struct trial *trial = &self->trial;
 
 	begin(_metadata, trial, 1);
-	ASSERT_EQ(0, call_bounded("a fault", in_thread, &self->faulter)) {
-		TH_LOG("P3 broken: during the wait of %s, %s", trial->op->name, why());
-	}
+	ASSERT_KEPT(P3_YIELDS, call_bounded("a fault", in_thread, &self->faulter),
+		    "during the wait of %s", trial->op->name);
 	end(_metadata, trial, 1);
 }
 
@@ -183,75 +157,39 @@ TEST_F(refault_by, other_process)
 
 	begin(_metadata, trial, 1);
 	waiter_start(&self->other);
-	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&self->other)) {
-		TH_LOG("P3 broken: during the wait of %s, %s", trial->op->name,
-		       waiter_describe(&self->other));
-	}
-	ASSERT_EQ(0, waiter_result(&self->other)) {
-		TH_LOG("P3 broken: during the wait of %s, %s", trial->op->name,
-		       waiter_describe(&self->other));
-	}
+	ASSERT_RETURNS(P3_YIELDS, 0, &self->other, trial_describe(trial));
 	end(_metadata, trial, 1);
 }
 
-/* How long it stays mapped then is up to the waiter, who may have been woken by the fault. */
-FIXTURE(refault_pmd) {
-	struct trial trial;
-	unsigned int page;
-};
-
-FIXTURE_VARIANT(refault_pmd) {
-	struct fs_op on;
-};
-
-FIXTURE_SETUP(refault_pmd)
-{
-	unsigned int pmd = dax_file_pmd_pages();
-	const struct trial_spec spec = {
-		.fs = variant->on.fs,
-		.op = variant->on.op,
-		.holder = "vmsplice",
-		.pages = pmd + 16,
-		.first = pmd / 2,
-		.count = 8,
-		.entries = DAX_PMD,
-	};
-
-	REQUIRE(return, trial_setup_pmd(&self->trial, &spec));
-	self->page = spec.first + 2;
-}
-
-FIXTURE_TEARDOWN(refault_pmd)
-{
-	trial_teardown(_metadata, &self->trial);
-}
+/*
+ * How long the PMD stays mapped depends on the waiter, which the fault may have woken.
+ * Without PMDs the test is skipped.
+ */
+TRIAL_FIXTURE(refault_pmd, .entries = DAX_PMD, .pages = dax_file_pmd_pages() + 16,
+	      .first = dax_file_pmd_pages() / 2, .count = 8);
 
 TEST_F(refault_pmd, by_store)
 {
 	struct trial *trial = &self->trial;
+	unsigned int page = trial_first(trial) + 2;
 
-	begin(_metadata, trial, self->page);
-	ASSERT_EQ(0, access_fault(&trial->file, 0)) {
-		TH_LOG("P3 broken: during the wait of %s, %s", trial->op->name, why());
-	}
-	end(_metadata, trial, self->page);
+	begin(_metadata, trial, page);
+	ASSERT_KEPT(P3_YIELDS, access_fault(&trial->file, 0), "during the wait of %s",
+		    trial->op->name);
+	end(_metadata, trial, page);
 }
 
-#include "aftermath_fixture.h"
-
-int main(int argc, char **argv)
+static void add_variants(void)
 {
 	/* A file on its way out of memory can no longer be faulted in. */
-	VARIANTS_OF_OPS(refault, 0, OP_SPARES | OP_EVICTS);
-	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
-		const FIXTURE_VARIANT(refault_pmd) pmd = { { fs->name, "punch" } };
-
-		VARIANT_ADD(refault_pmd, pmd, "%s_punch", fs->name);
+	VARIANTS_OF_OPS(refault, 0, 0, OP_SPARES | OP_EVICTS);
+	for (struct cases c = cases_of_filesystems(0); cases_next(&c);)
 		for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-			const FIXTURE_VARIANT(refault_by) data = { fs->name, &ways[i] };
+			const FIXTURE_VARIANT(refault_by) data = { c.on, &ways[i] };
 
-			VARIANT_ADD(refault_by, data, "%s_%s", fs->name, ways[i].name);
+			VARIANT_ADD_AS(refault_by, data, "%s", ways[i].name);
 		}
-	}
-	return dax_break_main(argc, argv);
+	VARIANTS_OF_OPS(refault_pmd, 0, OP_SAMPLE, OP_EVICTS);
 }
+
+DAX_BREAK_MAIN(.variants = add_variants)

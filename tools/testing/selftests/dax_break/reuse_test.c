@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P5, loses nothing: DMA never lands in a block that another file owns by then.
+ * P5, loses nothing: late DMA never lands in a block that another file has got meanwhile.
  *
- * Each case runs an operation that frees blocks on pages 2..5 of a file of eight, with
- * a device about to write to page 3, in a filesystem so crowded that the next file
- * cannot but take the blocks that become free:
+ * Each case runs an operation that frees blocks on pages 2..5 of a file of eight, while
+ * page 3 is pinned by a device that is about to write to it. The filesystem is so full that
+ * the next file has to take the blocks that become free:
  *
  *	file	0	1	2	3	4	5	6	7
  *	DMA				X
  *	punch			|===============|
  *	victim			its own data
  *
- * Seen must be: the operation asleep in the layout break until the device is done; then
- * the blocks go to the victim, whose data stays as it was written. If the operation
- * returns before, the victim gets the blocks at once, the device writes, and the victim
- * is looked at: that is the damage which waiting is for.
+ * What must be seen: the operation is asleep in the layout break until the device is
+ * done. Only then do the blocks go to the victim, whose data stays as it was written. If
+ * the operation returns earlier, the test lets the victim have the blocks, lets the device
+ * write, and looks at the victim: that shows the damage which waiting prevents.
  *
- * The recipe is as old as the problem: the review of "dax: fix dma vs truncate/hole-punch"
+ * The recipe is as old as the problem. The review of "dax: fix dma vs truncate/hole-punch"
  * (2017) asked for direct I/O into a mapped DAX file, a truncate, and a special setup in
  * which there is little choice but to reallocate the blocks.
  */
@@ -25,20 +25,10 @@
 
 #define DMA_PAGE	3
 
-FIXTURE(reuse) {
-	struct trial trial;
-	struct victim victim;
-};
-
-FIXTURE_VARIANT(reuse) {
-	struct fs_op on;
-};
-
 static int setup(struct trial *trial, struct victim *victim, const struct fs_op *on)
 {
 	const struct trial_spec spec = {
-		.fs = on->fs,
-		.op = on->op,
+		.on = *on,
 		.holder = HOLDER_DEVICE,
 		.pages = 8,
 		.first = 2,
@@ -54,18 +44,31 @@ static int setup(struct trial *trial, struct victim *victim, const struct fs_op 
 	return rc;
 }
 
-FIXTURE_SETUP(reuse)
+static void require(struct __test_metadata *_metadata, struct trial *trial,
+		    struct victim *victim, const struct fs_op *on)
 {
-	REQUIRE(return, setup(&self->trial, &self->victim, &variant->on));
+	REQUIRE(return, setup(trial, victim, on));
 }
 
-FIXTURE_TEARDOWN(reuse)
-{
-	trial_teardown(_metadata, &self->trial);
-	victim_end(&self->victim);
-}
+/* A trial in a crowded filesystem. */
+#define REUSE_FIXTURE(type) \
+	FIXTURE(type) { \
+		struct trial trial; \
+		struct victim victim; \
+	}; \
+	FIXTURE_VARIANT_ON(type); \
+	FIXTURE_SETUP(type) \
+	{ \
+		require(_metadata, &self->trial, &self->victim, &variant->on); \
+	} \
+	FIXTURE_TEARDOWN(type) \
+	{ \
+		trial_teardown(_metadata, &self->trial); \
+		victim_end(&self->victim); \
+	} \
+	struct trial
 
-/* It has not waited: who suffers? */
+/* The operation has not waited: what is damaged? @physical is where DMA_PAGE's block was. */
 static void show_harm(struct __test_metadata *_metadata, struct trial *trial,
 		      struct victim *victim, __u64 physical)
 {
@@ -76,11 +79,9 @@ static void show_harm(struct __test_metadata *_metadata, struct trial *trial,
 	REQUIRE(return, victim_take(victim));
 	page = victim_page_at(victim, physical);
 	REQUIRE(return, trial_release(trial, DMA_PAGE));
-	ASSERT_EQ(0, victim_check(victim)) {
-		TH_LOG("P5 broken: %s; then %s", before, why());
-	}
+	ASSERT_KEPT(P5_LOSES_NOTHING, victim_check(victim), "%s; after the late DMA", before);
 	ASSERT_TRUE(false) {
-		TH_LOG("P1 broken: %s; by now its block is %s", before,
+		BROKEN(P1_WAITS, "%s; by now its block is %s", before,
 		       page < 0 ? "still nobody's" : "another file's, but undamaged");
 	}
 }
@@ -98,51 +99,32 @@ static void write_late(struct __test_metadata *_metadata, struct trial *trial,
 		show_harm(_metadata, trial, victim, physical);
 		return;
 	}
-	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_BLOCKED(trial);
 	REQUIRE(return, trial_release(trial, DMA_PAGE));
 	ASSERT_COMPLETES(trial);
 	REQUIRE(return, victim_take(victim));
-	ASSERT_EQ(0, victim_check(victim)) {
-		TH_LOG("P5 broken: after %s %s", trial->op->name, why());
-	}
+	ASSERT_KEPT(P5_LOSES_NOTHING, victim_check(victim), "after %s", trial->op->name);
 }
+
+REUSE_FIXTURE(reuse);
 
 TEST_F(reuse, unmapped)
 {
 	write_late(_metadata, &self->trial, &self->victim, false);
 }
 
-/* For operations that leave the file open: evicting ones only ever see it unmapped. */
-FIXTURE(reuse_mapped) {
-	struct trial trial;
-	struct victim victim;
-};
-
-FIXTURE_VARIANT(reuse_mapped) {
-	struct fs_op on;
-};
-
-FIXTURE_SETUP(reuse_mapped)
-{
-	REQUIRE(return, setup(&self->trial, &self->victim, &variant->on));
-}
-
-FIXTURE_TEARDOWN(reuse_mapped)
-{
-	trial_teardown(_metadata, &self->trial);
-	victim_end(&self->victim);
-}
+/* For operations that do not evict the file: those need it unmapped. */
+REUSE_FIXTURE(reuse_mapped);
 
 TEST_F(reuse_mapped, mapped)
 {
 	write_late(_metadata, &self->trial, &self->victim, true);
 }
 
-#include "aftermath_fixture.h"
-
-int main(int argc, char **argv)
+static void add_variants(void)
 {
-	VARIANTS_OF_OPS(reuse, OP_FREES, 0);
-	VARIANTS_OF_OPS(reuse_mapped, OP_FREES, OP_EVICTS);
-	return dax_break_main(argc, argv);
+	VARIANTS_OF_OPS(reuse, FS_PMEM, OP_FREES, 0);
+	VARIANTS_OF_OPS(reuse_mapped, FS_PMEM, OP_FREES, OP_EVICTS);
 }
+
+DAX_BREAK_MAIN(.variants = add_variants)

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P1, P3 and P5 on virtiofs, as far as it takes a server that does as it is told.
+ * P1, P2, P4 and P5 on virtiofs: what takes a server that follows the orders of tests.
  *
- * What others do to a page that is pinned, page 1 of a file of four:
+ * Page 1 of a file of four is pinned, and then:
  *
- *	forgotten	it is copied onto by copy_file_range(2), the file is opened once
- *			more, or its server cuts it off. Whatever that does to what the kernel
- *			has cached of the page, it must not forget the pin: the eviction of
- *			the file gives the page's range of the window back, and has to wait
+ *	forgotten	copy_file_range(2) copies onto it, the file is opened once more, or
+ *			the server truncates the file. These drop what the kernel has cached
+ *			of the page, but the kernel must not forget the pin. What must be
+ *			seen: when the file is evicted, which gives the page's range of the
+ *			DAX window back, that waits for the pin.
  *
- * What the server does to an operation that has waited for page 1:
+ * An operation has waited for page 1, and then:
  *
- *	failed		it does not do it. Seen must be: the operation returns the
- *			server's error, and nothing has changed; and it works the next time
- *	answered_late	it does it, but says so late. Seen must be: nobody can fault page 1 in
- *			meanwhile, let alone pin it; and all is done once it has answered
+ *	failed		The server refuses it. What must be seen: the operation returns the
+ *			server's error, nothing has changed, and the next try succeeds.
+ *	answered_late	The server does it, but answers late. What must be seen: page 1
+ *			cannot be faulted in, let alone pinned, before the answer, and
+ *			everything completes after it.
  *
- * What the server sees of all this is checked at the end, by aftermath.
+ * The final check of the program asks the server whether anything was wrong.
  *
- * FUSE breaks layouts before it asks the server, and keeps its invalidate_lock until
- * that has answered: fuse_do_setattr(), fs/fuse/dir.c, fuse_open() and
+ * FUSE breaks the layout before it asks the server, and holds invalidate_lock until the
+ * server has answered: fuse_do_setattr(), fs/fuse/dir.c, fuse_open() and
  * fuse_file_fallocate(), fs/fuse/file.c.
  */
 #include <fcntl.h>
@@ -32,43 +34,48 @@
 #include "deadline.h"
 #include "virtiofs.h"
 
-#define FS	"virtiofs"
-
-static int setup(struct trial *trial, const char *op, const char *mapping)
-{
-	const struct trial_spec spec = {
-		.fs = FS,
-		.op = op,
-		.holder = "vmsplice",
-		.pages = 4,
-		.first = 1,
-		.count = 2,
-		.mapping = mapping,
-	};
-
-	return trial_setup(trial, &spec);
-}
-
-/* A FIXTURE of nothing but these. */
+/* A trial, and orders to the server of its filesystem. */
 struct served {
 	struct trial trial;
 	int orders;		/* -1: none were given */
 };
 
-static void teardown(struct __test_metadata *_metadata, struct served *served)
+static int setup(struct served *served, const struct filesystem *fs, const struct op *op,
+		 const char *mapping)
+{
+	const struct trial_spec spec = { .on = { fs, op }, .mapping = mapping };
+
+	served->orders = -1;
+	return trial_setup(&served->trial, &spec);
+}
+
+#define ORDER(_served, ...) ({ \
+	struct served *__served = (_served); \
+\
+	virtiofs_order(__served->trial.target.mount, &__served->orders, __VA_ARGS__); \
+})
+
+/* The server serves as usual again. */
+static void end_orders(struct served *served)
 {
 	if (served->orders >= 0)
 		close(served->orders);
+	served->orders = -1;
+}
+
+static void teardown(struct __test_metadata *_metadata, struct served *served)
+{
+	end_orders(served);
 	trial_teardown(_metadata, &served->trial);
 }
 
-#define ORDER(_served, ...) \
-	virtiofs_order(testbed_mount(FS), &(_served)->orders, __VA_ARGS__)
-
-/* Ways to touch what the kernel has cached of a file. */
+/* Uses copy_file_range(2). Like the next two it affects what the kernel caches of a file. */
 static int copy_onto(struct served *served)
 {
-	const struct dax_file_spec spec = { .dir = testbed_dir(FS), .pages = 4 };
+	const struct dax_file_spec spec = {
+		.dir = testbed_dir(served->trial.spec.on.fs),
+		.pages = 4,
+	};
 	size_t page_size = served->trial.file.page_size;
 	loff_t from = page_size, to = page_size;
 	struct dax_file other;
@@ -83,7 +90,7 @@ static int copy_onto(struct served *served)
 	return rc;
 }
 
-/* Without FOPEN_KEEP_CACHE what is cached is invalidated, unless it is dirty. */
+/* Without FOPEN_KEEP_CACHE, opening a file drops what is cached of it, unless it is dirty. */
 static int open_again(struct served *served)
 {
 	int rc = ORDER(served, "keep_cache off");
@@ -101,7 +108,7 @@ static int cut_by_server(struct served *served)
 	struct statx stx;
 	int rc = ORDER(served, "resize %llu %zu", (unsigned long long)file->ino, file->page_size);
 
-	/* This is how the kernel learns of it. */
+	/* This is how the kernel learns of the new size. */
 	if (!rc && statx(file->fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_SIZE, &stx))
 		rc = why_set(errno, "cannot stat the file: %s", strerror(errno));
 	return rc;
@@ -112,18 +119,14 @@ FIXTURE(forgotten) {
 };
 
 FIXTURE_VARIANT(forgotten) {
+	struct fs_op on;
 	int (*touch)(struct served *served);
 };
 
-FIXTURE_VARIANT_ADD(forgotten, virtiofs_copy_onto) { copy_onto };
-FIXTURE_VARIANT_ADD(forgotten, virtiofs_open_again) { open_again };
-FIXTURE_VARIANT_ADD(forgotten, virtiofs_cut_by_server) { cut_by_server };
-
-/* Read-only: the page has to be clean to be invalidated. */
+/* The mapping is read-only: only a clean page can be dropped. */
 FIXTURE_SETUP(forgotten)
 {
-	self->served.orders = -1;
-	REQUIRE(return, setup(&self->served.trial, "unlink", "read_only"));
+	REQUIRE(return, setup(&self->served, variant->on.fs, op_find("unlink"), "read_only"));
 }
 
 FIXTURE_TEARDOWN(forgotten)
@@ -131,6 +134,7 @@ FIXTURE_TEARDOWN(forgotten)
 	teardown(_metadata, &self->served);
 }
 
+/* P1, P2: the eviction waits for the pin. */
 TEST_F(forgotten, pinned)
 {
 	struct trial *trial = &self->served.trial;
@@ -140,7 +144,7 @@ TEST_F(forgotten, pinned)
 	REQUIRE(return, holder_hold(&trial->holder, 1, dax_file_page(file, 1), file->page_size));
 	REQUIRE(return, variant->touch(&self->served));
 	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_BLOCKED(trial);
 	REQUIRE(return, trial_release(trial, 1));
 	ASSERT_COMPLETES(trial);
 }
@@ -149,20 +153,14 @@ FIXTURE(failed) {
 	struct served served;
 };
 
-/* Operations that wait, and what they ask the server for after that. */
 FIXTURE_VARIANT(failed) {
-	const char *op, *request;
+	struct fs_op on;
+	const char *request;	/* what FUSE asks the server for after the wait */
 };
-
-FIXTURE_VARIANT_ADD(failed, virtiofs_truncate) { "truncate", "SETATTR" };
-FIXTURE_VARIANT_ADD(failed, virtiofs_open_trunc) { "open_trunc", "OPEN" };
-FIXTURE_VARIANT_ADD(failed, virtiofs_punch) { "punch", "FALLOCATE" };
-FIXTURE_VARIANT_ADD(failed, virtiofs_zero) { "zero", "FALLOCATE" };
 
 FIXTURE_SETUP(failed)
 {
-	self->served.orders = -1;
-	REQUIRE(return, setup(&self->served.trial, variant->op, NULL));
+	REQUIRE(return, setup(&self->served, variant->on.fs, variant->on.op, NULL));
 }
 
 FIXTURE_TEARDOWN(failed)
@@ -170,6 +168,7 @@ FIXTURE_TEARDOWN(failed)
 	teardown(_metadata, &self->served);
 }
 
+/* P5: nothing has changed. P2: the operation returns, and so does another try. */
 TEST_F(failed, by_server)
 {
 	struct trial *trial = &self->served.trial;
@@ -177,19 +176,15 @@ TEST_F(failed, by_server)
 	REQUIRE(return, trial_hold(trial, 1));
 	REQUIRE(return, ORDER(&self->served, "fail %s EDQUOT", variant->request));
 	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_BLOCKED(trial);
 	REQUIRE(return, trial_release(trial, 1));
-	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&trial->waiter)) {
-		TH_LOG("P2 broken: %s", trial_describe(trial));
-	}
+	ASSERT_ENDS(P2_WAKES, &trial->waiter, "with nothing pinned");
 	ASSERT_EQ(-EDQUOT, waiter_result(&trial->waiter)) {
-		TH_LOG("P5 broken: %s, which the server failed", trial_describe(trial));
+		BROKEN(P5_LOSES_NOTHING, "%s, which the server failed", trial_describe(trial));
 	}
-	ASSERT_EQ(0, trial_intact(trial)) {
-		TH_LOG("P5 broken: after %s, which the server failed, %s", trial->op->name, why());
-	}
-	close(self->served.orders);
-	self->served.orders = -1;
+	ASSERT_KEPT(P5_LOSES_NOTHING, trial_intact(trial), "after %s, which the server failed",
+		    trial->op->name);
+	end_orders(&self->served);
 	trial_start(trial);
 	ASSERT_DOES_NOT_WAIT(trial);
 }
@@ -200,16 +195,12 @@ FIXTURE(answered_late) {
 };
 
 FIXTURE_VARIANT(answered_late) {
-	const char *op, *request;
-	bool gone;		/* page 1 is, after it */
+	struct fs_op on;
+	const char *request;
+	bool gone;		/* page 1 no longer exists after the operation */
 };
 
-FIXTURE_VARIANT_ADD(answered_late, virtiofs_truncate) { "truncate", "SETATTR", true };
-FIXTURE_VARIANT_ADD(answered_late, virtiofs_open_trunc) { "open_trunc", "OPEN", true };
-FIXTURE_VARIANT_ADD(answered_late, virtiofs_punch) { "punch", "FALLOCATE", false };
-FIXTURE_VARIANT_ADD(answered_late, virtiofs_zero) { "zero", "FALLOCATE", false };
-
-/* In a process of its own, as a fault may wait for ever. */
+/* Runs in a process of its own, because a fault may wait for ever. */
 static int fault_page_1(void *arg)
 {
 	const struct dax_file *file = arg;
@@ -223,27 +214,25 @@ static int fault_page_1(void *arg)
 
 FIXTURE_SETUP(answered_late)
 {
-	self->served.orders = -1;
-	REQUIRE(return, setup(&self->served.trial, variant->op, NULL));
+	REQUIRE(return, setup(&self->served, variant->on.fs, variant->on.op, NULL));
 	REQUIRE(return, waiter_fork(&self->fault, "a fault", fault_page_1,
 				    &self->served.trial.file));
 }
 
-/* What waits for the server cannot be killed before that has answered. */
+/* A process that waits for the server can be killed only after the server has answered. */
 FIXTURE_TEARDOWN(answered_late)
 {
-	if (self->served.orders >= 0)
-		close(self->served.orders);
-	self->served.orders = -1;
+	end_orders(&self->served);
 	waiter_end(&self->fault);
 	teardown(_metadata, &self->served);
 }
 
+/* Waits until the server holds an answer back. False: it has not been asked. */
 static bool is_held(int orders)
 {
 	long deadline = deadline_in(DEADLINE_MS);
 
-	while (!virtiofs_held(orders)) {
+	while (!virtiofs_state(orders).held) {
 		if (deadline_over(deadline))
 			return false;
 		deadline_pause();
@@ -251,6 +240,7 @@ static bool is_held(int orders)
 	return true;
 }
 
+/* P4: the operation reaches the server. P1: the fault waits. P2, P5: both end well. */
 TEST_F(answered_late, faulted_in)
 {
 	struct trial *trial = &self->served.trial;
@@ -259,26 +249,72 @@ TEST_F(answered_late, faulted_in)
 	REQUIRE(return, ORDER(&self->served, "hold %s", variant->request));
 	trial_start(trial);
 	ASSERT_TRUE(is_held(self->served.orders)) {
-		TH_LOG("P4 broken: %s, the server not asked", trial_describe(trial));
+		BROKEN(P4_PRECISE, "%s, the server not asked", trial_describe(trial));
 	}
 	waiter_start(&self->fault);
 	ASSERT_EQ(WAITER_BLOCKED, waiter_observe_any(&self->fault)) {
-		TH_LOG("P1 broken: %s, while the server has done %s, but not said so",
+		BROKEN(P1_WAITS, "%s, while the server has done %s, but not said so",
 		       waiter_describe(&self->fault), trial->op->name);
 	}
 	REQUIRE(return, ORDER(&self->served, "go"));
 	ASSERT_COMPLETES(trial);
 	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&self->fault)) {
-		TH_LOG("P2 broken: after %s, %s", trial->op->name, waiter_describe(&self->fault));
+		BROKEN(P2_WAKES, "after %s, %s", trial->op->name, waiter_describe(&self->fault));
 	}
 	ASSERT_EQ(variant->gone ? -EFAULT : 0, waiter_result(&self->fault)) {
-		TH_LOG("P5 broken: after %s, %s", trial->op->name, waiter_describe(&self->fault));
+		BROKEN(P5_LOSES_NOTHING, "after %s, %s", trial->op->name,
+		       waiter_describe(&self->fault));
 	}
 }
 
-#include "aftermath_fixture.h"
-
-int main(int argc, char **argv)
+static void add_forgotten(const struct filesystem *fs)
 {
-	return dax_break_main(argc, argv);
+	static const struct {
+		const char *name;
+		int (*touch)(struct served *served);
+	} ways[] = {
+		{ "copy_onto", copy_onto },
+		{ "open_again", open_again },
+		{ "cut_by_server", cut_by_server },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		const FIXTURE_VARIANT(forgotten) data = { .on.fs = fs, .touch = ways[i].touch };
+
+		VARIANT_ADD_AS(forgotten, data, "%s", ways[i].name);
+	}
 }
+
+/* Operations that wait, and what they ask the server for after that. */
+static void add_asking(const struct filesystem *fs)
+{
+	static const struct {
+		const char *op, *request;
+		bool gone;
+	} asking[] = {
+		{ "truncate", "SETATTR", true },
+		{ "open_trunc", "OPEN", true },
+		{ "punch", "FALLOCATE", false },
+		{ "zero", "FALLOCATE", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(asking); i++) {
+		const FIXTURE_VARIANT(answered_late) late = {
+			{ fs, op_find(asking[i].op) }, asking[i].request, asking[i].gone,
+		};
+		const FIXTURE_VARIANT(failed) failed = { late.on, late.request };
+
+		VARIANT_ADD(failed, failed);
+		VARIANT_ADD(answered_late, late);
+	}
+}
+
+static void add_variants(void)
+{
+	for (struct cases c = cases_of_filesystems(FS_SERVED); cases_next(&c);) {
+		add_forgotten(c.on.fs);
+		add_asking(c.on.fs);
+	}
+}
+
+DAX_BREAK_MAIN(.variants = add_variants)

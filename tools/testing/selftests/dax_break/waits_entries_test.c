@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P1, waits: whatever kind of entry the pinned page has in the file's mapping.
+ * P1, waits: an operation waits for a pinned page, whatever kind of entry that page has in
+ * the file's mapping.
  *
  * Each case runs an operation on a file of a PMD, a few pages more, and a hole, all
  * faulted in:
  *
  *	|one PMD entry ... X|PTE|PTE| X |PTE|...|zero page|zero page|	X: pinned
  *
- * Seen must be: asleep in the layout break while any pin is left, done after the last
- * one has gone, and a file that looks as the operation promises. That the PMD is one
- * is proved: a single fault made all its pages present.
+ * What must be seen: the operation is asleep in the layout break while any pin is left, and
+ * done after the last one has gone; then the file is as the operation promises. The trial
+ * proves that the PMD is one: a single fault makes all its pages present.
  *
- * A PMD entry is one large folio: since 6.15 a pin of any of its pages counts
- * on the first one (dax_folio_init(), fs/dax.c); before, each page had its own count.
+ * A PMD entry is one large folio. Since 6.15 a pin of any of its pages counts on the first
+ * one (dax_folio_init(), fs/dax.c); before, each page had its own count.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -25,23 +26,16 @@
 #define PTE_PAGES	8U
 #define HOLE_PAGES	4U
 
-FIXTURE(entries) {
-	struct trial trial;
-	unsigned int pmd;	/* pages of a PMD */
-};
-
-FIXTURE_VARIANT(entries) {
-	struct fs_op on;
-};
-
-static int setup(struct trial *trial, const struct fs_op *on, unsigned int first,
-		 unsigned int count)
+/*
+ * A trial on @count pages from @first on, of a file like that, in which all pages have been
+ * faulted in: those with blocks by stores, the hole by loads.
+ */
+static void setup(struct __test_metadata *_metadata, struct trial *trial, const struct fs_op *on,
+		  unsigned int first, unsigned int count)
 {
 	unsigned int pmd = dax_file_pmd_pages();
 	const struct trial_spec spec = {
-		.fs = on->fs,
-		.op = on->op,
-		.holder = "vmsplice",
+		.on = *on,
 		.pages = pmd + PTE_PAGES + HOLE_PAGES,
 		.hole = pmd + PTE_PAGES,
 		.hole_pages = HOLE_PAGES,
@@ -49,23 +43,25 @@ static int setup(struct trial *trial, const struct fs_op *on, unsigned int first
 		.count = count,
 		.entries = DAX_PMD,
 	};
-	int rc = trial_setup_pmd(trial, &spec);
 
-	if (rc)
-		return rc;
-	/* Too few pages for another PMD. */
+	REQUIRE(return, trial_setup(trial, &spec));
+	/* The pages behind the PMD, which are too few for another one. */
 	for (unsigned int page = pmd; page < pmd + PTE_PAGES; page++)
 		dax_file_touch(&trial->file, page);
 	dax_file_populate(&trial->file);
-	return 0;
 }
+
+FIXTURE(entries) {
+	struct trial trial;
+	unsigned int pmd;	/* pages of a PMD */
+};
+
+FIXTURE_VARIANT_ON(entries);
 
 FIXTURE_SETUP(entries)
 {
-	unsigned int pmd = dax_file_pmd_pages();
-
-	REQUIRE(return, setup(&self->trial, &variant->on, 0, pmd + PTE_PAGES));
-	self->pmd = pmd;
+	self->pmd = dax_file_pmd_pages();
+	setup(_metadata, &self->trial, &variant->on, 0, self->pmd + PTE_PAGES);
 }
 
 FIXTURE_TEARDOWN(entries)
@@ -89,8 +85,8 @@ TEST_F(entries, pte_behind_pmd)
 }
 
 /*
- * A page of the PMD is faulted in by a mapping that is too small for one. The PMD's entry
- * stays, and with it what is known of its pages: grab_mapping_entry(), fs/dax.c.
+ * A page of the PMD is faulted in through a mapping that is too small for a PMD. The entry
+ * of the PMD stays, and with it the record of its pages: grab_mapping_entry(), fs/dax.c.
  */
 TEST_F(entries, pmd_then_pte)
 {
@@ -101,12 +97,12 @@ TEST_F(entries, pmd_then_pte)
 	REQUIRE(return, trial_hold_aside(trial, page + 1));
 	REQUIRE(return, trial_release(trial, page + 1));
 	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_BLOCKED(trial);
 	REQUIRE(return, trial_release(trial, page));
 	ASSERT_COMPLETES(trial);
 }
 
-/* One pin of each kind: neither makes the scan step over the other. */
+/* One pin of each kind: the scan must find both. */
 TEST_F(entries, mixed)
 {
 	struct trial *trial = &self->trial;
@@ -114,9 +110,9 @@ TEST_F(entries, mixed)
 	REQUIRE(return, trial_hold(trial, self->pmd / 2));
 	REQUIRE(return, trial_hold(trial, self->pmd + PTE_PAGES - 1));
 	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_BLOCKED(trial);
 	REQUIRE(return, trial_release(trial, self->pmd / 2));
-	ASSERT_BLOCKED(trial, waiter_observe_again);
+	ASSERT_BLOCKED_AGAIN(trial);
 	REQUIRE(return, trial_release(trial, self->pmd + PTE_PAGES - 1));
 	ASSERT_COMPLETES(trial);
 }
@@ -127,14 +123,12 @@ FIXTURE(pmd_part) {
 	unsigned int first;
 };
 
-FIXTURE_VARIANT(pmd_part) {
-	struct fs_op on;
-};
+FIXTURE_VARIANT_ON(pmd_part);
 
 FIXTURE_SETUP(pmd_part)
 {
 	self->first = dax_file_pmd_pages() / 2;
-	REQUIRE(return, setup(&self->trial, &variant->on, self->first, 4));
+	setup(_metadata, &self->trial, &variant->on, self->first, 4);
 }
 
 FIXTURE_TEARDOWN(pmd_part)
@@ -149,9 +143,9 @@ TEST_F(pmd_part, pinned)
 
 /*
  * The PMD's entry is locked nearly all the time: a process dirties it and has it written
- * back, over and over, and writing back flushes all its pages under that lock. Whoever
- * looks for pins has to wait for the lock; until 6be3e21d25ca (Linux 6.15) he stepped over
- * the entry. The process ends as soon as the operation sleeps.
+ * back, over and over, and writing back flushes all its pages under that lock. The scan for
+ * pins has to wait for the lock; until 6be3e21d25ca (Linux 6.15) it stepped over the entry.
+ * The process ends as soon as the operation sleeps.
  */
 FIXTURE(locked) {
 	struct trial trial;
@@ -159,9 +153,7 @@ FIXTURE(locked) {
 	struct writeback *writeback;
 };
 
-FIXTURE_VARIANT(locked) {
-	struct fs_op on;
-};
+FIXTURE_VARIANT_ON(locked);
 
 /* What that process shares with the test. */
 struct writeback {
@@ -170,8 +162,8 @@ struct writeback {
 };
 
 /*
- * As long as there is a block to be dirtied. It is not mapped while the entry is locked, or
- * whoever is to find it locked would first have to ask this CPU to flush its TLB.
+ * Goes on as long as there is a block to dirty. The block is not mapped while its entry is
+ * locked: otherwise the scan would have to wait for this CPU to flush its TLB first.
  */
 static int write_back(void *arg)
 {
@@ -189,7 +181,7 @@ static int write_back(void *arg)
 	return errno == EFAULT ? 0 : -errno;
 }
 
-/* Each on a CPU of its own, if there are two: so that one looks while the other locks. */
+/* Gives each a CPU of its own, if there are two, so that one looks while the other locks. */
 static void keep_apart(pid_t one, pid_t other)
 {
 	cpu_set_t all, first, rest;
@@ -211,7 +203,7 @@ FIXTURE_SETUP(locked)
 			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->writeback);
 	self->writeback->file = &self->trial.file;
-	REQUIRE(return, setup(&self->trial, &variant->on, 0, dax_file_pmd_pages() + PTE_PAGES));
+	setup(_metadata, &self->trial, &variant->on, 0, dax_file_pmd_pages() + PTE_PAGES);
 	REQUIRE(return, waiter_fork(&self->process, "write-back", write_back, self->writeback));
 	keep_apart(self->process.pid, self->trial.waiter.pid);
 }
@@ -228,7 +220,7 @@ TEST_F(locked, by_writeback)
 	long deadline = deadline_in(DEADLINE_MS);
 
 	REQUIRE(return, trial_hold_aside(trial, 1));
-	/* It stays mapped: before 6.15 no pin counted otherwise. */
+	/* The file stays mapped: otherwise no pin counted before 6.15. */
 	ASSERT_EQ(0, madvise(trial->file.map, trial->file.pages * trial->file.page_size,
 			     MADV_DONTNEED));
 	waiter_start(&self->process);
@@ -239,20 +231,19 @@ TEST_F(locked, by_writeback)
 		TH_LOG("nothing is written back: %s", waiter_describe(&self->process));
 	}
 	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_BLOCKED(trial);
 	ASSERT_TRUE(waiter_kill(&self->process));
 	REQUIRE(return, trial_release(trial, 1));
 	ASSERT_COMPLETES(trial);
 }
 
-#include "aftermath_fixture.h"
-
-int main(int argc, char **argv)
+static void add_variants(void)
 {
-	VARIANTS_OF_OPS(entries, 0, OP_SPARES | OP_WITHIN);
-	/* Whatever affects the whole file anyway is no different here. */
-	VARIANTS_OF_OPS(pmd_part, 0, OP_SPARES | OP_EVICTS);
-	/* One that evicts would find the other process' mapping. */
-	VARIANTS_OF_OPS(locked, OP_FREES, OP_EVICTS);
-	return dax_break_main(argc, argv);
+	VARIANTS_OF_OPS(entries, 0, 0, OP_SPARES | OP_WITHIN);
+	/* Operations that affect the whole file anyway are tested by the above. */
+	VARIANTS_OF_OPS(pmd_part, 0, 0, OP_SPARES | OP_EVICTS);
+	/* An operation that evicts the file would find the other process's mapping. */
+	VARIANTS_OF_OPS(locked, FS_PMEM, OP_FREES, OP_EVICTS);
 }
+
+DAX_BREAK_MAIN(.variants = add_variants)

@@ -1,49 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P1, waits: for as long as it takes. No other test holds a pin longer than it takes
- * to see the operation asleep, so none would notice one that gives up after a while.
+ * P1, waits: an operation waits for as long as it takes. No other test holds a pin longer
+ * than it takes to see the operation asleep, so none would notice an operation that gives
+ * up after a while.
  *
- * Each case pins page 1 in two files of four, punches a hole into the one and deletes
- * the other: with an inode that lives on, dax_break_layout() waits, with one on its
- * way out of memory dax_break_layout_final(), both in fs/dax.c, for all operations
- * that there are. Both pins are held at the same time, for PATIENCE_MS.
+ * Each case pins page 1 of two files of four pages, punches a hole into one and deletes the
+ * other. All operations wait in one of two functions of fs/dax.c: dax_break_layout() if the
+ * inode stays, dax_break_layout_final() if it is evicted. Both pins are held at the same
+ * time, for PATIENCE_MS.
  *
- * Seen must be: asleep in the layout break after that time, done once the pin has gone.
+ * What must be seen: both operations are asleep in the layout break after that time, and
+ * done once the pin has gone.
  */
 #include <poll.h>
 
 #include "dax_break.h"
 
 /*
- * More than the times that a kernel would think of: one, five, or ten seconds. This is
- * the one test that takes time; it is no guess at when something will have happened.
+ * Longer than any timeout that a kernel is likely to have: one, five, or ten seconds. Only
+ * this test has to take time; it does not guess when something will have happened.
  */
 #define PATIENCE_MS	12000
 
 FIXTURE(patience) {
-	/* The deleted one last: the process of one that came later would have it open. */
+	/* The deleted file is set up last: the waiter of a later trial would have it open. */
 	struct trial punch, unlink;
 };
 
-FIXTURE_VARIANT(patience) {
-	const char *fs;
-};
-
-static int setup(struct trial *trial, const char *fs, const char *op)
-{
-	const struct trial_spec spec = {
-		.fs = fs,
-		.op = op,
-		.holder = "vmsplice",
-	};
-
-	return trial_setup(trial, &spec);
-}
+FIXTURE_VARIANT_ON(patience);
 
 FIXTURE_SETUP(patience)
 {
-	REQUIRE(return, setup(&self->punch, variant->fs, "punch"));
-	REQUIRE(return, setup(&self->unlink, variant->fs, "unlink"));
+	const struct trial_spec punch = { .on = { variant->on.fs, op_find("punch") } };
+	const struct trial_spec unlink = { .on = { variant->on.fs, op_find("unlink") } };
+
+	REQUIRE(return, trial_setup(&self->punch, &punch));
+	REQUIRE(return, trial_setup(&self->unlink, &unlink));
 }
 
 FIXTURE_TEARDOWN(patience)
@@ -59,22 +51,19 @@ TEST_F_TIMEOUT(patience, does_not_end, 60)
 	for (size_t i = 0; i < ARRAY_SIZE(trials); i++) {
 		REQUIRE(return, trial_hold(trials[i], 1));
 		trial_start(trials[i]);
-		ASSERT_BLOCKED(trials[i], waiter_observe);
+		ASSERT_BLOCKED(trials[i]);
 	}
 	ASSERT_EQ(0, poll(NULL, 0, PATIENCE_MS));
 	for (size_t i = 0; i < ARRAY_SIZE(trials); i++) {
-		ASSERT_BLOCKED(trials[i], waiter_observe);
+		ASSERT_BLOCKED(trials[i]);
 		REQUIRE(return, trial_release(trials[i], 1));
 		ASSERT_COMPLETES(trials[i]);
 	}
 }
 
-int main(int argc, char **argv)
+static void add_variants(void)
 {
-	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
-		const FIXTURE_VARIANT(patience) data = { fs->name };
-
-		VARIANT_ADD(patience, data, "%s", fs->name);
-	}
-	return dax_break_main(argc, argv);
+	VARIANTS_OF_FILESYSTEMS(patience, 0);
 }
+
+DAX_BREAK_MAIN(.variants = add_variants)

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P1, waits: however the pinned page is mapped, and whether it still is.
+ * P1, waits: an operation waits for a pinned page, however the page is mapped, and even if
+ * it no longer is.
  *
  * Each case runs an operation on pages 1 and 2 of a file of four, with page 1 pinned
  * through
  *
- *	a read-only mapping	the page is clean, its PTE not writable
- *	a private mapping	not written to, so it is still the file's page
- *	a mapping by MAP_SYNC	metadata was synced by the fault
- *	a mapping since gone	a device does not care for page tables
+ *	a read-only mapping	the page is clean, and its PTE is not writable
+ *	a private mapping	nothing was written, so the page is still the file's
+ *	a mapping by MAP_SYNC	the fault synced metadata
+ *	a mapping since gone	a device does not use the page tables
  *	one of two mappings	the other one is another process's, and stays
  *
- * Seen must be: asleep in the layout break while the pin is left, done after it has
- * gone, and a file that looks as the operation promises. (A mapping that is shared,
- * writable and the only one is what all other tests use.)
+ * What must be seen: the operation is asleep in the layout break while the pin is left, and
+ * done after it has gone; then the file is as the operation promises. (All other tests use
+ * a mapping that is shared, writable and the only one.)
  *
- * dax_busy_page(), fs/dax.c, compares references and mappings of a page. Before
- * 6.15 dax_layout_busy_page() took "mapped by nobody" for "used by nobody" (fixed by
- * cee91fa13a8e).
+ * dax_busy_page(), fs/dax.c, compares references and mappings of a page. Before 6.15
+ * dax_layout_busy_page() took a file that nobody maps for a file that nobody uses (fixed
+ * by cee91fa13a8e).
  */
 #include <poll.h>
 #include <signal.h>
@@ -26,34 +27,7 @@
 #include "dax_break.h"
 #include "deadline.h"
 
-FIXTURE(mappings) {
-	struct trial trial;
-};
-
-FIXTURE_VARIANT(mappings) {
-	struct fs_op on;
-};
-
-static int setup(struct trial *trial, const struct fs_op *on)
-{
-	const struct trial_spec spec = {
-		.fs = on->fs,
-		.op = on->op,
-		.holder = "vmsplice",
-	};
-
-	return trial_setup(trial, &spec);
-}
-
-FIXTURE_SETUP(mappings)
-{
-	REQUIRE(return, setup(&self->trial, &variant->on));
-}
-
-FIXTURE_TEARDOWN(mappings)
-{
-	trial_teardown(_metadata, &self->trial);
-}
+TRIAL_FIXTURE(mappings);
 
 /* Replaces the mapping, through which nothing has been touched yet. */
 static int map_as(struct dax_file *file, const char *mapping)
@@ -80,19 +54,19 @@ TEST_F(mappings, sync)
 	expect_wait_for(_metadata, &self->trial, 1);
 }
 
-/* For operations that leave the file open: evicting ones only ever see it unmapped. */
+/* For operations that do not evict the file: those always find it unmapped. */
 FIXTURE(mapped) {
 	struct trial trial;
 	pid_t other;		/* the other process; 0: none */
 };
 
-FIXTURE_VARIANT(mapped) {
-	struct fs_op on;
-};
+FIXTURE_VARIANT_ON(mapped);
 
 FIXTURE_SETUP(mapped)
 {
-	REQUIRE(return, setup(&self->trial, &variant->on));
+	const struct trial_spec spec = { .on = variant->on };
+
+	REQUIRE(return, trial_setup(&self->trial, &spec));
 }
 
 FIXTURE_TEARDOWN(mapped)
@@ -113,7 +87,7 @@ TEST_F(mapped, by_nobody)
 	REQUIRE(return, trial_hold(trial, 1));
 	dax_file_unmap(&trial->file);
 	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_BLOCKED(trial);
 	REQUIRE(return, trial_release(trial, 1));
 	ASSERT_COMPLETES(trial);
 }
@@ -124,7 +98,7 @@ TEST_F(mapped, by_another_process)
 	struct pollfd ready = { .events = POLLIN };
 	int pipe_fds[2];
 
-	/* Before the pin: a child inherits what holds it. */
+	/* Before the page is pinned, because a child would inherit the pin. */
 	ASSERT_EQ(0, pipe(pipe_fds));
 	self->other = fork();
 	if (!self->other) {
@@ -140,11 +114,10 @@ TEST_F(mapped, by_another_process)
 	expect_wait_for(_metadata, trial, 1);
 }
 
-#include "aftermath_fixture.h"
-
-int main(int argc, char **argv)
+static void add_variants(void)
 {
-	VARIANTS_OF_OPS(mappings, 0, OP_SPARES);
-	VARIANTS_OF_OPS(mapped, 0, OP_SPARES | OP_EVICTS);
-	return dax_break_main(argc, argv);
+	VARIANTS_OF_OPS(mappings, 0, 0, OP_SPARES);
+	VARIANTS_OF_OPS(mapped, 0, 0, OP_SPARES | OP_EVICTS);
 }
+
+DAX_BREAK_MAIN(.variants = add_variants)

@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 #include "filesystem.h"
+#include "finding.h"
 #include "testbed.h"
 #include "testbed/make.h"
-#include "why.h"
 
 /* What asks us to end. */
 static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
@@ -106,8 +106,8 @@ int main(int argc, char **argv)
 		return rc == -EOPNOTSUPP ? KSFT_SKIP : KSFT_FAIL;
 	}
 	if (!tap && !testbed_setup(argv))
-		for (const struct filesystem *fs = filesystems; fs->name; fs++)
-			if (testbed_dir(fs->name))
-				printf("# DAX files of %s: %s\n", fs->name, testbed_dir(fs->name));
+		for (const struct filesystem *fs = NULL; (fs = filesystem_next(fs));)
+			if (testbed_dir(fs))
+				printf("# DAX files of %s: %s\n", fs->name, testbed_dir(fs));
 	return run_command(argv, &set);
 }

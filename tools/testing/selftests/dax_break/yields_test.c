@@ -1,82 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * P3, yields: an operation that waits for pinned pages can be called off, and holds
- * nobody up who need not wait.
+ * P3, yields: an operation that waits for pinned pages can be interrupted, and then leaves
+ * nothing behind that would hold others up.
  *
  * Each case runs an operation on pages 1 and 2 of a file of four, with page 1 pinned,
  * and sends a signal once it waits:
  *
- *	interrupted	one whose handler was installed without SA_RESTART: the operation
+ *	interrupted	a signal whose handler was installed without SA_RESTART: the operation
  *			returns -EINTR, the files are as they were, no lock is left
  *			behind, and the next attempt waits again
- *	restarted	one with SA_RESTART: it waits on, and completes
- *	killed		SIGKILL: the process is gone, no lock is left behind. Of two
- *			files, once each is the pinned one
- *	uring		a request of io_uring is cancelled, which is as good as a signal
+ *	restarted	one with SA_RESTART: the operation waits on, and completes
+ *	killed		SIGKILL: the process is gone, no lock is left behind. With two files,
+ *			each is pinned in turn
+ *	uring		a request of io_uring is cancelled, which interrupts it like a signal
  *
- * That -ERESTARTSYS (-512) is no error number for programs, signal(7) and
- * include/linux/errno.h: whoever returns it otherwise than from a system call has to
- * make -EINTR of it.
+ * Programs must never see -ERESTARTSYS (-512): whatever reports it other than as a system
+ * call's result has to report -EINTR (signal(7), include/linux/errno.h).
  *
- * wait_page_idle(), fs/dax.c, sleeps interruptibly. An eviction cannot be called off:
- * end_of_life_test.c.
+ * wait_page_idle(), fs/dax.c, sleeps interruptibly. An eviction cannot be interrupted:
+ * see end_of_life_test.c.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 
-#include "access.h"
 #include "dax_break.h"
 #include "deadline.h"
-#include "op/run.h"
 
-static int setup(struct trial *trial, const char *fs, const char *op, bool higher)
-{
-	const struct trial_spec spec = {
-		.fs = fs,
-		.op = op,
-		.holder = "vmsplice",
-		.higher = higher,
-	};
-
-	return trial_setup(trial, &spec);
-}
-
-/* P3: called off, which has changed nothing and leaves no lock behind. */
+/* P3: the interrupted operation has changed nothing and leaves no lock behind. */
 #define ASSERT_CALLED_OFF(_trial) do { \
 	struct trial *__off = (_trial); \
 \
-	ASSERT_EQ(0, trial_intact(__off)) { \
-		TH_LOG("P3 broken: %s, but %s", trial_describe(__off), why()); \
-	} \
-	ASSERT_EQ(0, access_all(&__off->file, 1)) { \
-		TH_LOG("P3 broken: %s, but %s", trial_describe(__off), why()); \
-	} \
+	ASSERT_KEPT(P3_YIELDS, trial_intact(__off), "%s", trial_describe(__off)); \
+	ASSERT_KEPT(P3_YIELDS, access_all(&__off->file, 1), "%s", trial_describe(__off)); \
 } while (0)
 
-FIXTURE(interrupted) {
-	struct trial trial;
-};
-
-FIXTURE_VARIANT(interrupted) {
-	struct fs_op on;
-};
-
-FIXTURE_SETUP(interrupted)
-{
-	REQUIRE(return, setup(&self->trial, variant->on.fs, variant->on.op, false));
-}
-
-FIXTURE_TEARDOWN(interrupted)
-{
-	trial_teardown(_metadata, &self->trial);
-}
+TRIAL_FIXTURE(interrupted);
 
 static void wait_with_page_1(struct __test_metadata *_metadata, struct trial *trial)
 {
 	REQUIRE(return, trial_hold(trial, 1));
 	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_BLOCKED(trial);
 }
 
 TEST_F(interrupted, eintr)
@@ -85,44 +50,28 @@ TEST_F(interrupted, eintr)
 
 	wait_with_page_1(_metadata, trial);
 	waiter_signal(&trial->waiter, SIGUSR1);
-	trial->note = "and a signal";
+	trial_situation(trial, "and a signal");
 	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&trial->waiter)) {
-		TH_LOG("P3 broken: %s", trial_describe(trial));
+		BROKEN(P3_YIELDS, "%s", trial_describe(trial));
 	}
 	if ((trial->op->flags & OP_FALLS_BACK) && !waiter_result(&trial->waiter)) {
 		RECORD(variant->on.fs, "copies when a signal keeps it from sharing",
-		       variant->on.op);
+		       variant->on.op->name);
 		return;
 	}
 	ASSERT_EQ(-EINTR, waiter_result(&trial->waiter)) {
-		TH_LOG("P3 broken: %s", trial_describe(trial));
+		BROKEN(P3_YIELDS, "%s", trial_describe(trial));
 	}
 	ASSERT_CALLED_OFF(trial);
-	trial->note = NULL;
+	trial_situation(trial, NULL);
 	trial_start(trial);
-	ASSERT_BLOCKED(trial, waiter_observe);
+	ASSERT_BLOCKED(trial);
 	REQUIRE(return, trial_release(trial, 1));
 	ASSERT_COMPLETES(trial);
 }
 
 /* For operations whose system call can be restarted. */
-FIXTURE(restarted) {
-	struct trial trial;
-};
-
-FIXTURE_VARIANT(restarted) {
-	struct fs_op on;
-};
-
-FIXTURE_SETUP(restarted)
-{
-	REQUIRE(return, setup(&self->trial, variant->on.fs, variant->on.op, false));
-}
-
-FIXTURE_TEARDOWN(restarted)
-{
-	trial_teardown(_metadata, &self->trial);
-}
+TRIAL_FIXTURE(restarted);
 
 TEST_F(restarted, after_signal)
 {
@@ -130,37 +79,20 @@ TEST_F(restarted, after_signal)
 
 	wait_with_page_1(_metadata, trial);
 	waiter_signal(&trial->waiter, SIGUSR2);
-	trial->note = "and a signal with SA_RESTART";
+	trial_situation(trial, "and a signal with SA_RESTART");
 	ASSERT_EQ(WAITER_BLOCKED, waiter_observe_again(&trial->waiter)) {
-		TH_LOG("P3 broken: %s", trial_describe(trial));
+		BROKEN(P3_YIELDS, "%s", trial_describe(trial));
 	}
 	ASSERT_EQ(1U, waiter_handled(&trial->waiter)) {
-		TH_LOG("P3 broken: %s, which is not handled", trial_describe(trial));
+		BROKEN(P3_YIELDS, "%s, which is not handled", trial_describe(trial));
 	}
 	REQUIRE(return, trial_release(trial, 1));
 	ASSERT_COMPLETES(trial);
 }
 
-FIXTURE(killed) {
-	struct trial trial;
-};
+TRIAL_FIXTURE(killed);
 
-FIXTURE_VARIANT(killed) {
-	const char *fs, *op;
-	bool higher;
-};
-
-FIXTURE_SETUP(killed)
-{
-	REQUIRE(return, setup(&self->trial, variant->fs, variant->op, variant->higher));
-}
-
-FIXTURE_TEARDOWN(killed)
-{
-	trial_teardown(_metadata, &self->trial);
-}
-
-/* Whether it sleeps is the business of cost_test.c: what spins must be killable as well. */
+/* An operation that spins must be killable, too; cost_test.c checks that it sleeps. */
 TEST_F(killed, during_wait)
 {
 	struct trial *trial = &self->trial;
@@ -170,48 +102,19 @@ TEST_F(killed, during_wait)
 	trial_start(trial);
 	seen = waiter_observe(&trial->waiter);
 	ASSERT_TRUE(seen == WAITER_BLOCKED || seen == WAITER_SPINNING) {
-		TH_LOG("P1 broken: %s", trial_describe(trial));
+		BROKEN(P1_WAITS, "%s", trial_describe(trial));
 	}
 	ASSERT_TRUE(waiter_kill(&trial->waiter)) {
-		TH_LOG("P3 broken: %s, and survives SIGKILL", trial_describe(trial));
+		BROKEN(P3_YIELDS, "%s, and survives SIGKILL", trial_describe(trial));
 	}
-	trial->note = "killed";
-	/* What fell back may have copied first. */
+	trial_situation(trial, "killed");
+	/* An operation that falls back may have copied something first. */
 	if (!(trial->op->flags & OP_FALLS_BACK))
 		ASSERT_CALLED_OFF(trial);
 }
 
 /* Requests of io_uring, which sleep in a worker thread. */
-static const struct op uring_ops[] = {
-	{ .name = "uring_truncate", .reach = OP_TAIL, .run = uring_truncate_run },
-	{ .name = "uring_punch", .reach = OP_RANGE, .run = uring_punch_run },
-};
-
-FIXTURE(uring) {
-	struct trial trial;
-};
-
-FIXTURE_VARIANT(uring) {
-	const char *fs;
-	const struct op *op;
-};
-
-FIXTURE_SETUP(uring)
-{
-	const struct trial_spec spec = {
-		.fs = variant->fs,
-		.own = variant->op,
-		.holder = "vmsplice",
-	};
-
-	REQUIRE(return, probe_op(variant->op, variant->fs));
-	REQUIRE(return, trial_setup(&self->trial, &spec));
-}
-
-FIXTURE_TEARDOWN(uring)
-{
-	trial_teardown(_metadata, &self->trial);
-}
+TRIAL_FIXTURE(uring);
 
 /* The thread of process @pid that is not its first; 0 if none appears in time. */
 static pid_t find_worker(pid_t pid)
@@ -240,10 +143,10 @@ static void request_and_wait(struct __test_metadata *_metadata, struct trial *tr
 	trial_start(trial);
 	trial->waiter.task = find_worker(trial->waiter.pid);
 	ASSERT_NE(0, trial->waiter.task) {
-		TH_LOG("P1 broken: %s, in no worker", trial_describe(trial));
+		BROKEN(P1_WAITS, "%s, in no worker", trial_describe(trial));
 	}
-	ASSERT_BLOCKED(trial, waiter_observe);
-	trial->note = "a request of io_uring";
+	ASSERT_BLOCKED(trial);
+	trial_situation(trial, "a request of io_uring");
 }
 
 TEST_F(uring, cancelled)
@@ -254,11 +157,11 @@ TEST_F(uring, cancelled)
 	request_and_wait(_metadata, trial);
 	waiter_signal(&trial->waiter, SIGUSR1);
 	ASSERT_EQ(WAITER_DONE, waiter_observe_end(&trial->waiter)) {
-		TH_LOG("P3 broken: %s and cancelled", trial_describe(trial));
+		BROKEN(P3_YIELDS, "%s and cancelled", trial_describe(trial));
 	}
 	result = waiter_result(&trial->waiter);
 	ASSERT_TRUE(result == -EINTR || result == -ECANCELED) {
-		TH_LOG("P3 broken: %s and cancelled", trial_describe(trial));
+		BROKEN(P3_YIELDS, "%s and cancelled", trial_describe(trial));
 	}
 	ASSERT_CALLED_OFF(trial);
 }
@@ -269,34 +172,23 @@ TEST_F(uring, killed)
 
 	request_and_wait(_metadata, trial);
 	ASSERT_TRUE(waiter_kill(&trial->waiter)) {
-		TH_LOG("P3 broken: %s, and survives SIGKILL", trial_describe(trial));
+		BROKEN(P3_YIELDS, "%s, and survives SIGKILL", trial_describe(trial));
 	}
 	ASSERT_CALLED_OFF(trial);
 }
 
-#include "aftermath_fixture.h"
-
-int main(int argc, char **argv)
+/* With two files, the one with the lower inode number is pinned first, then the other. */
+static void add_variants(void)
 {
-	VARIANTS_OF_OPS(interrupted, 0, OP_SPARES | OP_EVICTS);
-	VARIANTS_OF_OPS(restarted, 0, OP_SPARES | OP_EVICTS | OP_STATUS | OP_FALLS_BACK);
-	for (const struct filesystem *fs = filesystems; fs->name; fs++) {
-		for (const struct op *op = ops; op->name; op++) {
-			const FIXTURE_VARIANT(killed) lower = { fs->name, op->name, false };
-			const FIXTURE_VARIANT(killed) higher = { fs->name, op->name, true };
+	VARIANTS_OF_OPS(interrupted, 0, 0, OP_SPARES | OP_EVICTS);
+	VARIANTS_OF_OPS(restarted, 0, 0, OP_SPARES | OP_EVICTS | OP_STATUS | OP_FALLS_BACK);
+	VARIANTS_OF_OPS(killed, 0, 0, OP_SPARES | OP_EVICTS);
+	for (struct cases c = cases_of_ops(0, OP_PEER, OP_SPARES | OP_EVICTS); cases_next(&c);) {
+		const FIXTURE_VARIANT(killed) data = { .on = c.on, .higher = true };
 
-			if (!op_is_for(op, fs->name) ||
-			    (op->flags & (OP_SPARES | OP_EVICTS | OP_RARE)))
-				continue;
-			VARIANT_ADD(killed, lower, "%s_%s", fs->name, op->name);
-			if (op->flags & OP_PEER)
-				VARIANT_ADD(killed, higher, "%s_%s_higher", fs->name, op->name);
-		}
-		for (size_t i = 0; i < ARRAY_SIZE(uring_ops); i++) {
-			const FIXTURE_VARIANT(uring) data = { fs->name, &uring_ops[i] };
-
-			VARIANT_ADD(uring, data, "%s_%s", fs->name, uring_ops[i].name);
-		}
+		VARIANT_ADD_AS(killed, data, "higher");
 	}
-	return dax_break_main(argc, argv);
+	VARIANTS_OF_OPS(uring, 0, OP_URING, 0);
 }
+
+DAX_BREAK_MAIN(.variants = add_variants)

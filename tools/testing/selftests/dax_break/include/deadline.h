@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Bounded waits: everything in the suite that waits, waits by one of these.
- * Times are milliseconds on CLOCK_MONOTONIC.
+ * Deadlines: every wait in the suite is bounded by one of these. Times are milliseconds on
+ * CLOCK_MONOTONIC.
  */
 #ifndef DAX_BREAK_DEADLINE_H
 #define DAX_BREAK_DEADLINE_H
@@ -10,22 +10,24 @@
 #include <sys/types.h>
 
 /*
- * For steps that take microseconds on any kernel that keeps its promises. Long
- * enough for a loaded machine under emulation, short enough for several in a row
- * within the harness' 30 s a test.
+ * The bound for steps that take microseconds on a kernel that keeps its promises. It is
+ * long enough for a busy machine under emulation, and short enough for several such steps
+ * within the 30 s that the harness gives a test.
  */
 #define DEADLINE_MS	5000
 
-/* A deadline is the moment @ms from now. */
+/* The deadline that is @ms from now. */
 long deadline_in(long ms);
+
 bool deadline_over(long deadline);
-/* Milliseconds left, never negative: poll(2)'s timeout. */
+
+/* How much time is left, at least 0, as a timeout for poll(2). */
 int deadline_left(long deadline);
 
-/* Gives the CPU to whoever is being watched; the pace of every polling loop. */
+/* Sleeps for 0.1 ms. All loops that poll use this, so that what they watch gets the CPU. */
 void deadline_pause(void);
 
-/* Reaps child @pid; false if it has not ended within @ms. */
+/* Reaps the child @pid. Returns false if it has not ended within @ms. */
 bool deadline_wait_child(pid_t pid, long ms, int *status);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The filesystems under test: one table, and a mounted instance of an entry.
+ * The filesystems under test: a table, whose rows are in lib/filesystem/, a file for each.
+ * Tests and operations ask what a filesystem can do, never what it is called.
  */
 #ifndef DAX_BREAK_FILESYSTEM_H
 #define DAX_BREAK_FILESYSTEM_H
@@ -8,35 +9,55 @@
 #include <stdbool.h>
 #include <linux/types.h>
 
-#include "base/tool.h"
+/* What a filesystem can do, and what is different about it. */
+enum fs_feature {
+	/*
+	 * It is on persistent memory of this machine: its files have blocks that FIEMAP
+	 * tells of, that the kernel writes back, and that go with their namespace.
+	 */
+	FS_PMEM		= 1 << 0,
+	FS_REFLINK	= 1 << 1,	/* files can share blocks: FICLONE and the like */
+	FS_EXCHANGE	= 1 << 2,	/* files can exchange ranges: XFS_IOC_EXCHANGE_RANGE */
+	FS_SWAP_EXTENTS	= 1 << 3,	/* ... or everything: XFS_IOC_SWAPEXT */
+	FS_SWAP_BOOT	= 1 << 4,	/* ... with the boot loader's inode: EXT4_IOC_SWAP_BOOT */
+	/* No test uses it yet; operations and cases leave such a filesystem out. */
+	FS_READ_ONLY	= 1 << 5,
+	/* virtiofs_server serves it, and does what tests order; it has a DAX window. */
+	FS_SERVED	= 1 << 6,
+	FS_MIXED_MAP	= 1 << 7,	/* its mappings are VM_MIXEDMAP: fork(2) copies them */
+	FS_FSYNC_LOCKS	= 1 << 8,	/* fsync(2) takes the lock that a waiting operation has */
+};
 
 struct filesystem {
 	const char *name;		/* as mount(2) wants it */
-	/* Bytes to carve for it. 0: it is not on persistent memory of this machine. */
+	unsigned int features;		/* enum fs_feature */
+	/* With FS_PMEM: bytes of the namespace to carve for it. */
 	__u64 namespace_size;
 	/*
-	 * Then, the variable of the environment that says what to mount, how to empty it,
-	 * and to check it when it is not mounted, as the functions below have it.
+	 * Without: the variable of the environment that says what to mount, if anything,
+	 * and how to empty and to check that, as filesystem_format() and
+	 * filesystem_check() do (lib/filesystem/make.h).
 	 */
-	const char *tag;
-	int (*format)(const char *tag);
-	int (*check)(const char *tag);
-	/* As statfs(2) tells of it. 0: a directory on one that is mounted is not used. */
+	const char *source_env;
+	int (*format)(const char *source);
+	int (*check)(const char *source);
+	/* f_type of statfs(2). 0: DAX_BREAK_PMEM=DIRECTORY is not supported. */
 	long magic;
 	const char *config;		/* the kernel option that it needs */
+	const char *dax_config;		/* and the one that makes its files DAX */
 	const char *package;		/* what holds its mkfs and fsck */
-	/* mkfs command; "%P" in a word is the page size (the DAX block size) */
-	const char *mkfs[TOOL_MAX_ARGS];
-	/* The command that checks it, changing nothing; 0: it is clean */
-	const char *fsck[TOOL_MAX_ARGS];
+	/*
+	 * The commands that make it, and that check it without changing anything (exit
+	 * status 0: it is clean). Words, then NULL; "%P" in a word is the page size, which
+	 * is the block size of DAX.
+	 */
+	const char *const *mkfs, *const *fsck;
 	/*
 	 * Turns on (or off) what mkfs and fsck may not know yet, on an unmounted
-	 * filesystem. Off for them, and for a kernel that does not mount it otherwise.
-	 * NULL: nothing.
+	 * filesystem. Turned off before mkfs or fsck runs, and if the kernel cannot mount
+	 * with it. NULL: nothing.
 	 */
 	int (*tune)(const char *device, bool on);
-	/* fsync(2) takes the lock that an operation keeps while it waits. */
-	bool fsync_locks;
 	/*
 	 * Of a mounted one, the file that says how much it keeps for itself, to which 0
 	 * is written, so that tests can fill it; "%D" is the device's name. NULL: none.
@@ -44,46 +65,18 @@ struct filesystem {
 	const char *reserve;
 };
 
-/* The table; ends with a NULL name. */
-extern const struct filesystem filesystems[];
+/* The table, in the order of names: the first for NULL; NULL after the last. */
+const struct filesystem *filesystem_next(const struct filesystem *fs);
 
-/*
- * Has it blocks on persistent memory: such that FIEMAP tells of, that a namespace can take
- * away, and that the kernel writes back?
- */
-bool filesystem_on_pmem(const struct filesystem *fs);
+/* Where @fs comes in the table, below FILESYSTEMS_MAX, the most that it can have. */
+#define FILESYSTEMS_MAX	8
+
+unsigned int filesystem_index(const struct filesystem *fs);
 
 /* NULL for an unknown @name. */
 const struct filesystem *filesystem_find(const char *name);
 
-/*
- * Makes the filesystem on @device, in a file of its size, or what goes by that tag.
- * Destroys what is there.
- * -EOPNOTSUPP: mkfs is missing.
- */
-int filesystem_format(const struct filesystem *fs, const char *device);
-
-/*
- * With -o dax=inode, where each file says for itself whether it is DAX. Turns on what
- * the kernel knows and mkfs may not.
- */
-int filesystem_mount(const struct filesystem *fs, const char *device, const char *dir);
-
-/*
- * Checks it, unmounted. 0: clean; -EIO: not, and what the checker said first in why();
- * -EOPNOTSUPP: there is no checker.
- */
-int filesystem_check(const struct filesystem *fs, const char *device);
-
-/* From now on, files created in the directory @dir are DAX. */
-int filesystem_want_dax(const char *dir);
-
-/*
- * Proves that files in @dir are really DAX: XFS mounts silently without it when
- * the device has none. STATX_ATTR_DAX must be set on a fresh file;
- * *@granularity is then how stores reach persistence, in words (persistence.h).
- */
-int filesystem_prove_dax(const struct filesystem *fs, const char *dir,
-			 const char **granularity);
+/* Has it all of @features? */
+bool filesystem_has(const struct filesystem *fs, unsigned int features);
 
 #endif

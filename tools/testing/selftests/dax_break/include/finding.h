@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Promises, and findings.
+ * Promises, findings, and reasons.
  *
  * A promise is one of the nine things that a kernel owes to whoever has a page of a DAX
  * file pinned; README.rst explains them. A finding says that a kernel breaks one, and
  * how. Each is told in one line, "P1 broken: ..."; runners look for that.
+ *
+ * Every function of the library that can fail returns 0 (or a count) or a negative errno,
+ * and on failure has left its reason in why(), unless its header says otherwise.
+ * -EOPNOTSUPP always means that this kernel or machine lacks something, which a test turns
+ * into SKIP; the reason then names what is missing and how to get it.
  */
 #ifndef DAX_BREAK_FINDING_H
 #define DAX_BREAK_FINDING_H
@@ -45,5 +50,17 @@ void __printf(3, 4) finding_set(struct finding *finding, enum promise promise,
 /* In a test: tells of a finding. To be used where TH_LOG() may be. */
 #define BROKEN(_promise, _fmt, ...) \
 	TH_LOG(FINDING_FORMAT _fmt, _promise, ##__VA_ARGS__)
+
+/* The same for libraries. */
+void __printf(2, 3) finding_tell(enum promise promise, const char *fmt, ...);
+
+/* Stores the formatted reason (one per thread), returns -@err. */
+int __printf(2, 3) why_set(int err, const char *fmt, ...);
+
+/* The same of a failure that is a finding: @promise is broken. */
+int __printf(3, 4) why_broken(int err, enum promise promise, const char *fmt, ...);
+
+/* The reason of the last failure in this thread; owned by the library. */
+const char *why(void);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Holders: ways in which the kernel comes to hold references to mapped pages,
- * each under the test's control. One table; a mechanism is one file holder_*.c.
+ * Holders: the ways in which the kernel comes to hold references to mapped pages, each
+ * under the test's control. They are the rows of one table (base/rows.h), and each row
+ * is in the file that implements it, in lib/holder/.
  *
- * A holder has slots, numbered from 0; each holds one page at most. Tests and
- * diagnoses go by the number of the page in its file, which may be held several
- * times.
+ * A holder has slots, numbered from 0, each of which holds one page at most. Tests and
+ * diagnoses name a page by its number in its file; a page may be held several times.
  */
 #ifndef DAX_BREAK_HOLDER_H
 #define DAX_BREAK_HOLDER_H
@@ -18,35 +18,50 @@
 
 struct holder;
 
+enum holder_flag {
+	/* Its release writes to the page, as a device does: HOLDER_DEVICE can be it, */
+	HOLDER_DEVICE_FIRST	= 1 << 0,
+	/* or this one, where the kernel lacks the former. */
+	HOLDER_DEVICE_ELSE	= 1 << 1,
+	/*
+	 * It takes part in tests in which one request holds several pages, and drops them
+	 * all at once: one holder for each way in which the kernel does so.
+	 */
+	HOLDER_BATCH		= 1 << 2,
+};
+
 struct holder_ops {
 	const char *name;
 	const char *what;	/* "page 2 is pinned by <what>" */
-	const void *kind;	/* tells apart the holders of one holder_*.c, if several */
+	unsigned int flags;	/* enum holder_flag */
 	/*
-	 * Sets holder->priv up. It may fork, so it is called before any DAX file
-	 * is mapped. -EOPNOTSUPP: the kernel lacks the mechanism.
+	 * Sets holder->priv up. It may fork, so it is called before any DAX file is
+	 * mapped. -EOPNOTSUPP: the kernel lacks the mechanism.
 	 */
 	int (*open)(struct holder *holder);
 	/*
-	 * Takes a reference to the page at @addr (@len bytes: the page size), and
-	 * makes sure that it is really held (positive control). The page may be
-	 * mapped read-only or private: only a holder that fills it may store to it.
+	 * Takes a reference to the page at @addr, and makes sure that it is really held
+	 * (positive control). @len is the size of a page; with HOLDER_BATCH it may be
+	 * several. The page may be mapped read-only or private, so only a holder that fills
+	 * it may store to it.
 	 */
 	int (*hold)(struct holder *holder, unsigned int slot, void *addr, size_t len);
 	/*
-	 * Where seeing that it is held takes a change of the page, which is not for
-	 * the holder to make: the first byte of the page as found through the
-	 * reference. NULL: hold() has proved it.
+	 * Reads the first byte of the page through the reference. It is for holders whose
+	 * hold() cannot prove that the page is held without changing the page: the caller
+	 * changes it, and looks. NULL: hold() has proved it.
 	 */
 	int (*look)(struct holder *holder, unsigned int slot, unsigned char *byte);
 	/*
-	 * What the release fills the page with, in 64-bit words: the mechanism is a
-	 * device that writes to memory. NULL: it is not.
+	 * The 64-bit word that the release fills the page with. NULL: the release does not
+	 * write to the page.
 	 */
 	__u64 (*fills)(unsigned int slot);
-	/* Drops it; it is gone on return, or a moment later without anybody's help. */
+	/*
+	 * Drops the reference. It is gone on return, or a moment later without any help.
+	 */
 	int (*release)(struct holder *holder, unsigned int slot);
-	/* Frees holder->priv; all slots have been released. */
+	/* Frees holder->priv, after all slots have been released. */
 	void (*close)(struct holder *holder);
 };
 
@@ -59,56 +74,37 @@ struct holder {
 	} slots[HOLDER_SLOTS];
 };
 
-/* The table; ends with NULL. */
-extern const struct holder_ops *const holders[];
+/* The holder that follows @ops in the order of the names; NULL: the first, or no more. */
+const struct holder_ops *holder_next(const struct holder_ops *ops);
 
-/*
- * By its name in the table, or HOLDER_DEVICE: one that writes to pages, like a device,
- * whichever of these the kernel has.
- */
-int holder_open(struct holder *holder, const char *name);
-
+/* In place of a name: what the kernel has with HOLDER_DEVICE_FIRST, or HOLDER_DEVICE_ELSE. */
 #define HOLDER_DEVICE	"device"
 
-/* Holds the page at @addr, @page of its file. -ENOSPC: all slots are taken. */
+/* @name is that of a holder, or HOLDER_DEVICE. -EOPNOTSUPP: the kernel lacks it. */
+int holder_open(struct holder *holder, const char *name);
+
+/* Holds the page at @addr, which is page @page of its file. -ENOSPC: no slot is left. */
 int holder_hold(struct holder *holder, unsigned int page, void *addr, size_t len);
 
 /*
- * Releases one reference to @page. If that filled it, *@filled is true and *@word
- * what with.
+ * Releases one reference to @page. *@filled tells whether that filled the page, and then
+ * *@word is the word that it was filled with.
  */
 int holder_release(struct holder *holder, unsigned int page, bool *filled, __u64 *word);
 
-/* The first byte of the held @page as the reference sees it; -ENODATA: cannot tell. */
+/*
+ * Reads the first byte of the held @page through the reference. -ENODATA, without a
+ * reason: it cannot be read.
+ */
 int holder_look(struct holder *holder, unsigned int page, unsigned char *byte);
 
-/* The lowest page held; -1: none is. */
+/* The lowest page that is held; -1: none is. */
 long holder_lowest(const struct holder *holder);
 
-/* Which pages are held, for a diagnosis: "0,2"; overwritten by the next call. */
+/* The pages that are held, as "0,2" for a diagnosis; the next call overwrites it. */
 const char *holder_describe(const struct holder *holder);
 
-/* Releases whatever is held, in any state: safe to call at any time. */
+/* Releases everything that is held. It can be called at any time, in any state. */
 void holder_close(struct holder *holder);
-
-extern const struct holder_ops holder_vmsplice;
-extern const struct holder_ops holder_tee;
-extern const struct holder_ops holder_vmsplice_exited;
-extern const struct holder_ops holder_fuse_read;
-extern const struct holder_ops holder_fuse_write;
-extern const struct holder_ops holder_vm_readv;
-extern const struct holder_ops holder_vm_writev;
-extern const struct holder_ops holder_zerocopy;
-extern const struct holder_ops holder_dio_read;
-extern const struct holder_ops holder_dio_write;
-extern const struct holder_ops holder_aio_read;
-extern const struct holder_ops holder_aio_write;
-extern const struct holder_ops holder_uring_read;
-extern const struct holder_ops holder_uring_write;
-extern const struct holder_ops holder_fixed_read;
-extern const struct holder_ops holder_fixed_write;
-extern const struct holder_ops holder_fixed_commit;
-extern const struct holder_ops holder_fixed_clone;
-extern const struct holder_ops holder_fixed_killed;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Image: what a file is to look like, in bytes and in blocks. Made from what the
- * test knows of the file, changed as an operation promises, compared with the file.
+ * Image: what a file has to look like, in bytes and in blocks. A test makes an image of what
+ * it knows of the file, changes it as the operation promises, and compares the two.
  */
 #ifndef DAX_BREAK_IMAGE_H
 #define DAX_BREAK_IMAGE_H
@@ -11,7 +11,7 @@
 
 #include "dax_file.h"
 
-/* What backs a page: asked by FIEMAP and SEEK_HOLE. */
+/* What backs a page, as FIEMAP and SEEK_HOLE tell. */
 enum image_backing {
 	IMAGE_ANY,		/* nothing is promised */
 	IMAGE_HOLE,		/* no block */
@@ -21,8 +21,8 @@ enum image_backing {
 
 struct image_page {
 	enum image_backing backing;
-	__u64 word;			/* fills it */
-	size_t zero_from, zero_to;	/* but for these of its bytes */
+	__u64 word;			/* what fills the page */
+	size_t zero_from, zero_to;	/* but these of its bytes are 0 */
 };
 
 struct image {
@@ -31,35 +31,38 @@ struct image {
 	struct image_page *pages;
 };
 
-/* @file as the test knows it, with room for @more bytes. To be freed by image_free(). */
+/*
+ * The image of @file as the test knows it, with room for @more bytes. Returns 0, or a negative
+ * errno with why() set. The caller has to call image_free().
+ */
 int image_of(struct image *image, const struct dax_file *file, off_t more);
 void image_free(struct image *image);
 
 /*
- * The changes. Ranges are bytes from @start. Only to zero, and to cut, can be done to
- * a part of a page; its block stays.
+ * Changes of the image. @start and @len are in bytes. Only image_cut() and image_zero() take
+ * parts of pages, whose blocks stay.
  */
 void image_cut(struct image *image, off_t start);
 void image_zero(struct image *image, off_t start, off_t len, enum image_backing backing);
 void image_remove(struct image *image, off_t start, off_t len);
 void image_insert(struct image *image, off_t start, off_t len);
-/* Holes may have got blocks. */
+/* Holes in the range may have got blocks. */
 void image_allocate(struct image *image, off_t start, off_t len);
 /*
- * Of two files, or two ranges of one: @to gets the content and the blocks, which are
- * then shared. It may become longer by that.
+ * Changes of two files, or of two ranges of one. With image_share(), @to gets the content
+ * and shares the blocks, and may become longer.
  */
 void image_share(struct image *to, off_t to_start, struct image *from, off_t start, off_t len);
 void image_swap(struct image *a, off_t a_start, struct image *b, off_t b_start, off_t len);
 
-/* The page that is filled with @word; -1: none is. */
+/* The page that is filled with @word, or -1. */
 long image_find(const struct image *image, __u64 word);
 
-/* Is the content the same there? */
+/* Do the ranges have the same content? */
 bool image_equal(const struct image *a, off_t a_start, const struct image *b, off_t b_start,
 		 off_t len);
 
-/* 0, or -EIO with the first difference in why(), in which the file is called @name. */
+/* Returns 0, or -EIO with the first difference in why(), which calls the file @name. */
 int image_compare(const struct image *image, int fd, const char *name);
 
 #endif

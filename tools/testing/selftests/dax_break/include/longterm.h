@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Requests for long-term pins (FOLL_LONGTERM): the ways in which the kernel lets a
- * process have its memory pinned for as long as it likes. One table; a mechanism is
- * one file longterm_*.c.
+ * Requests for long-term pins (FOLL_LONGTERM, include/linux/mm_types.h): the ways in which
+ * a process can have the kernel pin its memory for as long as it likes. Each way is a row
+ * of a table; a file of lib/longterm/ has those of one mechanism.
  *
  *	longterm_open()		positive control, once a program: anonymous memory
  *	  |			is granted, pinned, and let go again
- *	longterm_ask()		the same request for other memory: granted or not
- *	longterm_check_undone()	what was pinned on the way to a refusal is not any more
+ *	longterm_ask()		makes the same request for other memory
+ *	longterm_check_undone()	nothing that was pinned before the refusal still is
  *	longterm_close()	drops what was granted
+ *
+ * Sizes are in bytes. longterm_ask() leaves no reason in why().
  */
 #ifndef DAX_BREAK_LONGTERM_H
 #define DAX_BREAK_LONGTERM_H
@@ -24,41 +26,46 @@ struct longterm_request {
 	const char *what;	/* "<what> was granted" */
 	const char *needs;	/* where the kernel has it */
 	/*
-	 * The refusal of a range that begins with memory that can be pinned, which
-	 * mechanisms report in their own way. Where nothing can be pinned, all say
-	 * EOPNOTSUPP.
+	 * The error for a range that begins with memory that can be pinned: it differs
+	 * from mechanism to mechanism. If nothing can be pinned, it is -EOPNOTSUPP.
 	 */
 	int partial;
-	/* Part of what is asked for is longterm->beside. */
+	/* longterm->beside is a part of what is asked for. */
 	bool uses_beside;
 	/* Opens what the request is made to. -EOPNOTSUPP: the kernel lacks it. */
 	int (*open)(struct longterm *longterm);
 	/* Makes the request: 0 if it was granted, otherwise the kernel's negative errno. */
 	int (*ask)(struct longterm *longterm, void *addr);
-	/* Drops what was granted, maybe only soon; after any outcome of open(). */
+	/*
+	 * Undoes what open() has done, whatever it returned; longterm->fd is closed by
+	 * then. The kernel may let go of memory a little later. NULL: nothing is left.
+	 */
 	void (*close)(struct longterm *longterm);
 };
 
 struct longterm {
 	const struct longterm_request *request;	/* NULL: not open */
-	size_t len;		/* of the memory asked for, bytes */
-	int fd;			/* ring, socket or device */
+	size_t len;		/* of the memory asked for */
+	int fd;			/* ring, socket or device; -1: none */
 	char *beside;		/* anonymous memory, @len bytes, that may be asked for too */
-	void *priv;
-	long accounted;		/* pinned memory that the process is charged for, kB */
+	void *priv;		/* the request's own */
+	long charge;		/* pinned memory that the process is charged for, kB */
 	int answer;		/* to the last request */
 };
 
-/*
- * Opens the request called @name for memory of @len bytes, after having made sure
- * that for anonymous memory it is granted: a refusal of other memory is then due to
- * that memory. -EOPNOTSUPP: the kernel lacks it, or limits forbid it.
- */
-int longterm_open(struct longterm *longterm, const char *name, size_t len);
+/* The row after @request in the table, NULL at its end; the first one for NULL. */
+const struct longterm_request *longterm_next(const struct longterm_request *request);
 
 /*
- * The kernel's answer for the memory at @addr: 0 (granted) or a negative errno. If
- * there is none, says so and kills the process.
+ * Opens @request for memory of @len bytes, after having made sure that it is granted for
+ * anonymous memory: if it is refused for other memory, that is due to the memory.
+ * -EOPNOTSUPP: the kernel lacks it, or limits forbid it.
+ */
+int longterm_open(struct longterm *longterm, const struct longterm_request *request, size_t len);
+
+/*
+ * Makes the request for the memory at @addr and returns the kernel's answer: 0 (granted)
+ * or a negative errno. If the kernel does not answer, reports that and kills the process.
  */
 int longterm_ask(struct longterm *longterm, void *addr);
 
@@ -66,25 +73,12 @@ int longterm_ask(struct longterm *longterm, void *addr);
 const char *longterm_describe(const struct longterm *longterm);
 
 /*
- * After a refusal: none of the @len bytes of anonymous memory at @addr (may be 0),
- * nor any that the request adds itself, is pinned any more, nor charged for. The
- * kernel may take its time (DEADLINE_MS). -EIO: it is, see why().
+ * After a refusal: of the @len bytes of anonymous memory at @addr (may be 0), and of
+ * longterm->beside, nothing is pinned or charged for any more. The kernel may take up to
+ * DEADLINE_MS; if something still is, returns -EIO.
  */
 int longterm_check_undone(const struct longterm *longterm, void *addr, size_t len);
 
 void longterm_close(struct longterm *longterm);
-
-/* A close() of nothing but longterm->fd. */
-void longterm_close_fd(struct longterm *longterm);
-
-/* The table: those of the mechanisms, each of which ends with a NULL name; then NULL. */
-extern const struct longterm_request *const longterm_tables[];
-
-extern const struct longterm_request longterm_uring_buffers[];
-extern const struct longterm_request longterm_uring_regions[];
-extern const struct longterm_request longterm_zcrx[];
-extern const struct longterm_request longterm_xdp[];
-extern const struct longterm_request longterm_ublk[];
-extern const struct longterm_request longterm_gup_test[];
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Missing: memory whose pages are not there until the test provides them. Whoever
- * accesses one sleeps meanwhile, in the middle of what it does: a system call, for
- * instance, with other pages pinned already. By userfaultfd (fs/userfaultfd.c:
- * handle_userfault()); the faults are the kernel's, which only some may have handled in
- * user space: CAP_SYS_PTRACE, or vm.unprivileged_userfaultfd=1. If we are killed the
- * sleep ends.
+ * Missing: memory whose pages are not there until the test provides them. Whatever
+ * accesses such a page sleeps until then, in the middle of what it is doing: a system call,
+ * for instance, that has pinned other pages already. If we are killed, the sleep ends.
+ *
+ * This is done by userfaultfd (fs/userfaultfd.c: handle_userfault()). The faults happen in
+ * the kernel, and to handle these in user space takes CAP_SYS_PTRACE, or
+ * vm.unprivileged_userfaultfd=1.
  */
 #ifndef DAX_BREAK_MISSING_H
 #define DAX_BREAK_MISSING_H
@@ -17,27 +18,32 @@ struct missing {
 	int uffd;		/* -1: not open */
 	size_t page_size;
 	unsigned int pages;
-	char *area;		/* the pages */
-	__u64 *page;		/* what one is provided with */
+	char *area;		/* all pages, in one mapping */
+	__u64 *page;		/* the content of the next page to be provided */
 };
 
-/* -EOPNOTSUPP: no userfaultfd. Ended by missing_close() in any case. */
+/*
+ * Maps @pages pages, all of them missing. -EOPNOTSUPP: there is no userfaultfd for us.
+ * missing_close() has to follow even if this fails.
+ */
 int missing_open(struct missing *missing, unsigned int pages);
+
+/* The address of page @page. */
 void *missing_page(const struct missing *missing, unsigned int page);
 
-/* Waits until somebody wants @page; -ETIMEDOUT after DEADLINE_MS. */
+/* Waits until something accesses @page; -ETIMEDOUT after DEADLINE_MS. */
 int missing_wait(struct missing *missing, unsigned int page);
 
-/* Provides @page, filled with @word: who waits for it goes on. */
+/* Provides @page, filled with @word, and so wakes what waits for it. */
 int missing_provide(struct missing *missing, unsigned int page, __u64 word);
 
-/* Takes @page away again. */
+/* Takes @page away again: it is missing. */
 void missing_take(struct missing *missing, unsigned int page);
 
-/* Nobody has to wait any longer: what is not there is provided by the kernel. */
+/* Wakes everything that waits: from now on the kernel provides missing pages itself. */
 void missing_end(struct missing *missing);
 
-/* Frees the memory, which nobody may use any more. */
+/* Frees the memory, which nothing may use any more. */
 void missing_close(struct missing *missing);
 
 #endif

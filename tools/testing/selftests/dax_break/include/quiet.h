@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Quiet: has the kernel complained? P9: no WARN, BUG, lockdep or hung-task report,
- * and no filesystem that finds itself damaged, whatever a test does.
+ * Quiet (P9): whatever a test does, the kernel logs no WARN, BUG, lockdep or hung-task
+ * report, and no filesystem finds itself damaged.
  *
- * The kernel's DAX checks are mostly WARN_ON_ONCE(): they are armed anew for each test
- * (clear_warn_once, in debugfs), or the second test to trip over one would see nothing.
+ * Most of the kernel's DAX checks are WARN_ON_ONCE(). We arm them again after each
+ * complaint (clear_warn_once in debugfs, kernel/panic.c), or only the first test that trips
+ * over one would see it.
  */
 #ifndef DAX_BREAK_QUIET_H
 #define DAX_BREAK_QUIET_H
 
 /*
- * From now on complaints count. To be called before the tests are forked: they share
- * one place in the log, so each hears what came after the last one's quiet_check().
- * Returns 0, or a negative errno if the log cannot be read: /dev/kmsg, root.
+ * Begins to listen. It is called before the tests are forked, since they share one place in
+ * the log: each hears the complaints since the last quiet_check(). Returns 0, or a negative
+ * errno with the reason in why() if /dev/kmsg cannot be read, which takes root.
  */
 int quiet_begin(void);
 
 /*
- * 0, or -EIO with the first complaint since the last call in why(). Without a log, as
- * quiet_begin() has said, always 0.
+ * Returns 0, or -EIO with the first complaint since the last call in why(). Always 0 if
+ * quiet_begin() has failed.
  */
 int quiet_check(void);
 

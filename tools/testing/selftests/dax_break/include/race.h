@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Race: real DMA against operations, all at once, at random, for a while. A pin that a
- * test holds proves that an operation looks for it; this looks for what it cannot reach:
- * a page that is pinned just behind the scan, an entry that is locked just then.
+ * Race: DMA and operations at the same time, with random choices, for some seconds.
  *
- * Two files, one of few pages and one that a PMD maps, in a crowded filesystem:
+ * A test that holds a pin proves that an operation looks for it. A race finds what such a
+ * test cannot reach in dax_break_layout() (fs/dax.c): a page that is pinned just after the
+ * scan has passed it, or an entry that is locked during the scan.
  *
- *	race_dma.c	reads from a disk into their pages, and writes from them
- *	race_fault.c	touches, protects, unmaps and maps again, and fsync()s
- *	race_ops.c	a random mix of operations, each when DMA is under way
- *	race_victim.c	takes every block that is freed, and looks after what is in it
- *	race_log.c	who did what, of late: to tell whose data was found where
- *	race.c		makes all this, and ends it; sees to it that nothing gets stuck
+ * A race has two files, one of few pages and one that a PMD can map, on a filesystem with
+ * hardly any free blocks. It is a process of its own, with threads of these roles:
  *
- * A seed determines all choices; when things happen is for the scheduler to say.
+ *	dma	reads from disks into mapped pages, and writes from them to a file
+ *	fault	touches, protects, unmaps and remaps pages
+ *	sync	writes dirty pages back, which locks their entries
+ *	victim	takes every block that is freed, and checks that its data stays intact
+ *	op	runs the operations of a mix, each while DMA is under way
+ *
+ * The seed determines every choice, but not when things happen: the scheduler does that.
+ * A seed therefore repeats the choices of a race, and often, not always, what it finds.
  */
 #ifndef DAX_BREAK_RACE_H
 #define DAX_BREAK_RACE_H
@@ -21,87 +24,92 @@
 #include <stdbool.h>
 #include <linux/types.h>
 
-/* Disks to read from, separated by spaces; nothing is ever written to them. */
+#include "filesystem.h"
+#include "finding.h"
+
+/* Names disks to read from, separated by spaces. Nothing is ever written to them. */
 #define RACE_DISK_ENV	"DAX_BREAK_DISK"
 
-/* What operations are in the mix: one table, which ends with a NULL name. */
-struct race_class {
+/* Which operations a race runs: one table, which ends with a NULL name. */
+struct race_mix {
 	const char *name;
-	const char *fs;			/* the only filesystem that it is for; NULL: any */
-	/* Which entries of ops[]: by enum op_flags, any of these (0: any) and none of those. */
+	unsigned int needs;		/* of the filesystem: enum fs_feature */
+	/* Flags of operations: one of @any at least (0: no matter), and none of @without. */
 	unsigned int any, without;
-	const char *only, *but;		/* and how their names begin, or do not; NULL: any */
-	bool pairs;			/* the blocks of one file may become the other's */
+	bool pairs;			/* blocks move between the two files */
 	/*
-	 * The pages are only read from: copy-on-write, which would follow from a store to
-	 * a shared page, is known to forget pins, and not what is looked for here.
+	 * DMA and loads only read the pages. A store to a shared page leads to
+	 * copy-on-write, which is known to ignore pins: other tests look for that.
 	 */
 	bool read_only;
 };
 
-extern const struct race_class race_classes[];
+extern const struct race_mix race_mixes[];
 
 /* NULL for an unknown @name. */
-const struct race_class *race_class_find(const char *name);
+const struct race_mix *race_mix_find(const char *name);
 
-bool race_class_is_for(const struct race_class *class, const char *fs);
-
-/* Where to widen a window: delays of up to so many microseconds, at random. */
+/* Where a window can be widened, by a random delay. */
 enum race_delay {
 	RACE_BEFORE_PIN,
-	RACE_SUBMIT_TO_OP,	/* from when DMA is under way until an operation begins */
+	RACE_SUBMIT_TO_OP,	/* from the start of DMA to the start of an operation */
 	RACE_AFTER_RELEASE,
 	RACE_DELAYS
 };
 
 struct race_spec {
-	const char *fs;
-	const struct race_class *class;
+	const struct filesystem *fs;	/* of the testbed */
+	const struct race_mix *mix;
 	__u64 seed;
 	unsigned int seconds;
-	unsigned int delay_us[RACE_DELAYS];
-	bool complaints_end_it;		/* what the kernel says, that is; any other harm does */
+	unsigned int delay_us[RACE_DELAYS];	/* the longest, in microseconds */
+	bool complaints_end_it;		/* a complaint of the kernel ends the race */
 };
 
 #define RACE_DEFAULT_DELAYS	{ 500, 300, 500 }
 
-/* What DMA comes from, and in part goes to. */
+/* What DMA reads from. */
 enum race_kind {
-	RACE_DISK,		/* really DMA; named by RACE_DISK_ENV */
-	RACE_PLAIN,		/* a file that is not DAX, on the same memory */
-	RACE_GATE,		/* for a while of its choice */
+	RACE_DISK,		/* a disk that RACE_DISK_ENV names */
+	RACE_PLAIN,		/* a file on the same memory that is not DAX */
+	RACE_GATE,		/* a gate, which delays each request at random */
 	RACE_KINDS
 };
 
 extern const char *const race_kinds[RACE_KINDS];
 
+/* What came of a race. Of each sort of finding it holds the first. */
 struct race_result {
 	double seconds;
 	unsigned long operations;
-	unsigned long overlaps;		/* of these: began while DMA was under way */
+	unsigned long overlaps;		/* operations that began while DMA was under way */
 	unsigned long dmas, bytes;
 	unsigned long dmas_from[RACE_KINDS];
 	unsigned long faults, syncs;
-	unsigned long victims;		/* how often freed blocks were taken and looked at */
+	unsigned long victims;		/* how often freed blocks were taken and checked */
 	unsigned long victim_pages;
-	unsigned long unwoken;		/* operations that went on only once all was unmapped */
-	unsigned long nudged;		/* late ones, after that: all was mapped anew */
-	char sources[128];		/* of the DMA, for people */
-	char missing[RACE_KINDS][160];	/* why there are none of this kind; "": there are */
-	/* What is broken, from the promise on; "": nothing. The first of each kind. */
-	char harm[1024];		/* to data, or whatever is not one of these: */
-	char complaint[512];		/* the kernel has complained */
-	char asleep[512];		/* an operation was not woken */
-	double found_after;		/* seconds until the harm, or the complaint */
+	unsigned long unwoken;		/* operations that went on only after an unmap */
+	/* Late operations that were woken by mapping everything again. */
+	unsigned long nudged;
+	char sources[128];		/* names of what DMA read from */
+	char missing[RACE_KINDS][160];	/* why there was none of this kind; "": there was */
+	struct finding harm;		/* what ended the race; promise 0: it has failed */
+	struct finding complaint;	/* of the kernel (P9) */
+	struct finding asleep;		/* the first unwoken operation (P2) */
+	double found_after;		/* seconds until the first of harm and complaint */
 };
 
+/* A seed that differs from run to run. */
+__u64 race_new_seed(void);
+
 /*
- * Runs it. 0, with what came of it in *@result, harm or not; -EINTR: race_stop(), and the
- * same. Else it could not be run. The caller maps no DAX file and has no other threads.
+ * Runs a race. Returns 0 and fills in *@result, whatever has been found; -EINTR is the
+ * same after race_stop(). Any other negative errno means that the race could not be run,
+ * with the reason in why(). The caller maps no DAX file and has no other threads.
  */
 int race_run(const struct race_spec *spec, struct race_result *result);
 
-/* Ends a run early; for signal handlers. */
+/* Ends a run early. May be called in signal handlers. */
 void race_stop(void);
 
 #endif

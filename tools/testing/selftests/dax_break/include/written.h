@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Written: which pages of a file the kernel writes back, that is, flushes out of the
- * CPU's caches to persistent memory. Told by the tracepoint fs_dax:dax_writeback_one
- * (dax_writeback_one(), fs/dax.c), in a trace instance of our own: nobody else's
- * tracing is disturbed.
+ * Written: which pages of a file the kernel writes back, that is, flushes from the CPU's
+ * caches to persistent memory. The tracepoint fs_dax:dax_writeback_one tells us
+ * (dax_writeback_one(), fs/dax.c). We use a trace instance of our own, so as not to
+ * disturb anybody else's tracing.
  */
 #ifndef DAX_BREAK_WRITTEN_H
 #define DAX_BREAK_WRITTEN_H
@@ -12,18 +12,19 @@
 #include <sys/types.h>
 
 /*
- * From now on, count. -EOPNOTSUPP: no tracepoint (CONFIG_FTRACE and an event tracer,
- * tracefs, root).
+ * Begins to record. -EOPNOTSUPP: there is no tracepoint; it takes CONFIG_FTRACE and an
+ * event tracer, tracefs, and root.
  */
 int written_begin(void);
 
 /*
- * Since the last call, or the begin, for each page i < @count of the file with inode
- * number @ino: sets @written[i] if it was written back, and leaves it if not.
+ * Sets @written[i] for each page i < @count of the file with inode number @ino that has
+ * been written back since the last call, or since the begin. The others are left as they
+ * are.
  */
 int written_look(ino_t ino, bool *written, unsigned int count);
 
-/* Removes the instance. Safe to call at any time. */
+/* Removes the instance. It can be called at any time. */
 void written_end(void);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "call.h"
 #include "deadline.h"
-#include "why.h"
+#include "finding.h"
 
 static void *thread(void *arg)
 {
@@ -69,7 +69,7 @@ int call_bounded(const char *name, ssize_t (*fn)(void *arg), void *arg)
 	if (!rc)
 		rc = call_end(call);
 	if (rc == -ETIMEDOUT)
-		return rc;	/* its thread still has it */
+		return rc;	/* the thread still uses it */
 	if (!rc && call->result < 0)
 		rc = why_set(-call->result, "%s failed: %s", name, strerror(-call->result));
 	free(call);

@@ -12,8 +12,8 @@
 #include <linux/userfaultfd.h>
 
 #include "deadline.h"
+#include "finding.h"
 #include "missing.h"
-#include "why.h"
 
 static int open_uffd(struct missing *missing)
 {
@@ -42,7 +42,7 @@ static int register_area(struct missing *missing)
 	if (area == MAP_FAILED || !missing->page)
 		return why_set(ENOMEM, "no memory for %u pages", missing->pages);
 	missing->area = area;
-	/* A huge page would do for all at once. */
+	/* One huge page would provide all of them at once. */
 	madvise(area, size, MADV_NOHUGEPAGE);
 	reg.range.start = (uintptr_t)area;
 	if (ioctl(missing->uffd, UFFDIO_REGISTER, &reg))

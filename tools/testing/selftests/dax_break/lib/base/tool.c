@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/tool.h"
-#include "why.h"
+#include "finding.h"
 
-/* Replaces "%P" in @word. */
+/* Copies @word to @out, with the page size in place of "%P". */
 static void expand(const char *word, char *out, size_t size)
 {
 	const char *mark = strstr(word, "%P");
@@ -23,7 +23,7 @@ static void expand(const char *word, char *out, size_t size)
 		snprintf(out, size, "%s", word);
 }
 
-/* Reads @fd to its end and closes it; keeps what fits. */
+/* Reads @fd to its end, keeps as much as fits into @text, and closes it. */
 static void read_all(int fd, char *text, size_t size)
 {
 	char rest[4096];

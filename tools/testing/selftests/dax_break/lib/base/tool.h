@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+/* Words of a command at most. */
 #define TOOL_MAX_ARGS	16
 
 /*

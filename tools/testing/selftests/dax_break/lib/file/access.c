@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "access.h"
 #include "call.h"
-#include "why.h"
+#include "dax_file.h"
+#include "finding.h"
 
 struct access {
 	struct dax_file *file;

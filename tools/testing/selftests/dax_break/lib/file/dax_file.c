@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "dax_file.h"
-#include "why.h"
+#include "finding.h"
 
 /* A PMD of more bytes (64 KiB pages: 512 MiB) does not fit into our filesystems. */
 #define PMD_MAX_BYTES	(16UL << 20)

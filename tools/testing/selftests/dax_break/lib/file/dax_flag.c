@@ -3,7 +3,7 @@
 #include <sys/ioctl.h>
 #include <linux/fs.h>
 
-#include "dax_flag.h"
+#include "dax_file.h"
 
 int dax_flag_set(int fd, bool on)
 {

@@ -10,8 +10,8 @@
 #include <linux/types.h>
 #include <unistd.h>
 
+#include "finding.h"
 #include "image.h"
-#include "why.h"
 
 #define CHUNK_PAGES	32
 #define EXTENTS		64

@@ -8,11 +8,11 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "base/rows.h"
+#include "filesystem.h"
+#include "finding.h"
 #include "virtiofs.h"
-#include "why.h"
-
-#define CONTROL		".control"
-#define COMPLAINTS	".complaints"
+#include "../../virtiofs/protocol.h"
 
 int virtiofs_order(const char *mount, int *fd, const char *fmt, ...)
 {
@@ -20,7 +20,7 @@ int virtiofs_order(const char *mount, int *fd, const char *fmt, ...)
 	va_list ap;
 	int len;
 
-	snprintf(path, sizeof(path), "%s/" CONTROL, mount);
+	snprintf(path, sizeof(path), "%s/" VIRTIOFS_CONTROL, mount);
 	if (*fd < 0)
 		*fd = open(path, O_RDWR | O_CLOEXEC);
 	if (*fd < 0)
@@ -36,25 +36,14 @@ int virtiofs_order(const char *mount, int *fd, const char *fmt, ...)
 	return 0;
 }
 
-/* It says "held 1 ranges 32". */
-static unsigned int ask(int fd, const char *what)
+struct virtiofs_state virtiofs_state(int fd)
 {
-	char text[64] = "", *found;
+	struct virtiofs_state state = { 0 };
+	char text[64] = "";
 
-	if (pread(fd, text, sizeof(text) - 1, 0) < 0)
-		return 0;
-	found = strstr(text, what);
-	return found ? strtoul(found + strlen(what), NULL, 10) : 0;
-}
-
-unsigned int virtiofs_held(int fd)
-{
-	return ask(fd, "held ");
-}
-
-unsigned int virtiofs_ranges(int fd)
-{
-	return ask(fd, "ranges ");
+	if (pread(fd, text, sizeof(text) - 1, 0) > 0)
+		sscanf(text, VIRTIOFS_STATE, &state.held, &state.ranges);
+	return state;
 }
 
 int virtiofs_complaint(const char *mount)
@@ -63,7 +52,7 @@ int virtiofs_complaint(const char *mount)
 	ssize_t len = -1;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/" COMPLAINTS, mount);
+	snprintf(path, sizeof(path), "%s/" VIRTIOFS_COMPLAINTS, mount);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd >= 0)
 		len = read(fd, text, sizeof(text) - 1);
@@ -89,7 +78,7 @@ static int empty(const char *mount)
 	return rc;
 }
 
-/* With it mounted for a moment, at a place of our own. */
+/* Calls @what while @tag is mounted, at a directory that is removed afterwards. */
 static int visit(const char *tag, int (*what)(const char *mount))
 {
 	char dir[] = "/tmp/dax_break.virtiofs.XXXXXX";
@@ -109,12 +98,24 @@ static int visit(const char *tag, int (*what)(const char *mount))
 	return rc;
 }
 
-int virtiofs_format(const char *tag)
+/* Removes all files. -EOPNOTSUPP: another server, or no such device. */
+static int virtiofs_format(const char *tag)
 {
 	return visit(tag, empty);
 }
 
-int virtiofs_check(const char *tag)
+/* -EIO: the server complains; it makes no complaint twice. */
+static int virtiofs_check(const char *tag)
 {
 	return visit(tag, virtiofs_complaint);
 }
+
+ROW(filesystems, struct filesystem, virtiofs) = {
+	.name = "virtiofs",
+	.features = FS_SERVED | FS_MIXED_MAP | FS_FSYNC_LOCKS,
+	.source_env = "DAX_BREAK_VIRTIOFS",
+	.format = virtiofs_format,
+	.check = virtiofs_check,
+	.config = "CONFIG_VIRTIO_FS",
+	.dax_config = "CONFIG_FUSE_DAX",
+};

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The test's side of the gate: starts the server, tells it what to do, and sees
- * to it that it ends.
+ * The test's side of the gate: starts the server, tells it what to do, and makes sure
+ * that it ends.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,9 +14,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/run.h"
 #include "deadline.h"
-#include "gate/internal.h"
-#include "why.h"
+#include "finding.h"
+#include "gate/gate.h"
+#include "gate/server.h"
+#include "gate/ublk.h"
+
+/* Setup and removal wait for the kernel (RCU, queue freeze), and maybe for an emulator. */
+#define SERVER_MS	15000
 
 struct gate {
 	int sock;
@@ -28,16 +35,9 @@ struct gate {
 	char path[32];
 };
 
-/* Of gate_share(): for GATE_COPY, and for the other modes. */
+/* Of gate_share(): one for GATE_COPY, one for the other modes. */
 static struct gate *shared[2];
 static pid_t sharer;
-
-size_t gate_slot_bytes(void)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-
-	return page > 64 * GATE_KIB ? page : 64 * GATE_KIB;
-}
 
 static int no_answer(int err, const char *what)
 {
@@ -45,18 +45,23 @@ static int no_answer(int err, const char *what)
 		       err == ETIMEDOUT ? "no answer from the server" : "the server is gone");
 }
 
-/* Receives the reply to message @number. */
-static int receive(struct gate *gate, unsigned int number, long ms, const char *what,
-		   struct gate_reply *reply)
+/* Sends @message, and receives the reply to it within @ms. */
+static int ask(struct gate *gate, struct gate_message message, long ms, const char *what,
+	       struct gate_reply *reply)
 {
 	struct pollfd pfd = { .fd = gate->sock, .events = POLLIN };
 	long deadline = deadline_in(ms);
 	ssize_t n;
 
+	message.number = ++gate->number;
+	if (message.slot >= GATE_SLOTS)
+		return why_set(EINVAL, "gate: %s: there is no slot %u", what, message.slot);
+	if (send(gate->sock, &message, sizeof(message), MSG_NOSIGNAL) != sizeof(message))
+		return no_answer(EPIPE, what);
 	for (;;) {
 		n = recv(gate->sock, reply, sizeof(*reply), MSG_DONTWAIT);
-		/* An older number: the answer to a question given up since. */
-		if (n == sizeof(*reply) && reply->number == number)
+		/* An older number is that of a message whose reply was given up. */
+		if (n == sizeof(*reply) && reply->number == message.number)
 			break;
 		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
 			return no_answer(EPIPE, what);
@@ -69,17 +74,6 @@ static int receive(struct gate *gate, unsigned int number, long ms, const char *
 	if (reply->error)
 		return why_set(-reply->error, "%.*s", (int)sizeof(reply->why), reply->why);
 	return 0;
-}
-
-static int ask(struct gate *gate, struct gate_message message, long ms, const char *what,
-	       struct gate_reply *reply)
-{
-	message.number = ++gate->number;
-	if (message.slot >= GATE_SLOTS)
-		return why_set(EINVAL, "gate: %s: there is no slot %u", what, message.slot);
-	if (send(gate->sock, &message, sizeof(message), MSG_NOSIGNAL) != sizeof(message))
-		return no_answer(EPIPE, what);
-	return receive(gate, message.number, ms, what, reply);
 }
 
 static int tell(struct gate *gate, enum gate_request request, unsigned int slot, long ms,
@@ -95,7 +89,7 @@ static bool ended(pid_t server, long ms)
 {
 	long deadline = deadline_in(ms);
 
-	/* -1: it was reaped by somebody else, a wait() of the test maybe. */
+	/* -1: something else has reaped it, maybe a wait() of the test. */
 	while (!waitpid(server, NULL, WNOHANG)) {
 		if (deadline_over(deadline))
 			return false;
@@ -108,7 +102,7 @@ static bool ended(pid_t server, long ms)
 static void dismiss(struct gate *gate)
 {
 	close(gate->sock);
-	if (!ended(gate->server, GATE_TEARDOWN_MS)) {
+	if (!ended(gate->server, SERVER_MS)) {
 		fprintf(stderr, "# gate: server %d does not end, killing it\n", gate->server);
 		kill(gate->server, SIGKILL);
 		ended(gate->server, DEADLINE_MS);
@@ -120,31 +114,28 @@ int gate_prepare(struct gate **gatep)
 {
 	struct gate *gate = calloc(1, sizeof(*gate));
 	pid_t opener = getpid();
-	int pair[2];
-	int err;
+	int pair[2], err;
 
 	if (!gate)
 		return why_set(ENOMEM, "gate: out of memory");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
 		err = why_set(errno, "gate: socketpair: %m");
-		free(gate);
-		return err;
+		goto free;
 	}
-
+	gate->sock = pair[0];
 	gate->server = fork();
-	if (gate->server < 0) {
-		err = why_set(errno, "gate: fork: %m");
-		close(pair[0]);
-		close(pair[1]);
-		free(gate);
-		return err;
-	}
 	if (!gate->server)
 		_exit(gate_serve(pair[1], opener));
 	close(pair[1]);
-	gate->sock = pair[0];
-	*gatep = gate;
-	return 0;
+	if (gate->server > 0) {
+		*gatep = gate;
+		return 0;
+	}
+	err = why_set(errno, "gate: fork: %m");
+	close(pair[0]);
+free:
+	free(gate);
+	return err;
 }
 
 int gate_start(struct gate *gate, enum gate_mode mode)
@@ -154,7 +145,7 @@ int gate_start(struct gate *gate, enum gate_mode mode)
 	struct gate_reply reply;
 	int err;
 
-	err = ask(gate, message, GATE_SETUP_MS, "start", &reply);
+	err = ask(gate, message, SERVER_MS, "start", &reply);
 	if (err)
 		return err;
 
@@ -176,14 +167,14 @@ int gate_open(struct gate **gatep, enum gate_mode mode)
 	int err;
 
 	if (gate && !gate->used) {
-		/* Replies to a user before us, dead maybe, are none to us. */
+		/* Replies to the user before us, which may be dead, have other numbers. */
 		gate->number = (unsigned int)getpid() << 10;
 		err = gate_start(gate, mode);
 		gate->used = !err;
 		*gatep = gate;
 		if (!err || err == -EOPNOTSUPP)
 			return err;
-		fprintf(stderr, "# %s: not the shared one, then\n", why());
+		fprintf(stderr, "# %s: using a gate that is not shared\n", why());
 	}
 
 	err = gate_prepare(&gate);
@@ -197,7 +188,7 @@ int gate_open(struct gate **gatep, enum gate_mode mode)
 	return err;
 }
 
-/* At exit, but not at the exit of a forked test. */
+/* Runs at the exit of the process that shares, and of the tests that it has forked. */
 static void unshare_all(void)
 {
 	if (getpid() != sharer)
@@ -213,7 +204,7 @@ void gate_share(void)
 {
 	sharer = getpid();
 	atexit(unshare_all);
-	/* If that fails, each user gets a gate of its own, or is told why not. */
+	/* If that fails, each user opens a gate of its own, and sees why it cannot. */
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
 		if (!gate_prepare(&shared[i]))
 			shared[i]->shared = true;
@@ -222,23 +213,6 @@ void gate_share(void)
 const char *gate_path(const struct gate *gate)
 {
 	return gate->path;
-}
-
-off_t gate_slot_offset(const struct gate *gate, unsigned int slot)
-{
-	(void)gate;
-	return GATE_FIRST_SLOT + slot * gate_slot_stride();
-}
-
-size_t gate_slot_size(const struct gate *gate)
-{
-	(void)gate;
-	return gate_slot_bytes();
-}
-
-unsigned char gate_pattern(unsigned int slot)
-{
-	return '@' + slot % GATE_SLOTS;
 }
 
 int gate_wait_held(struct gate *gate, unsigned int slot)
@@ -271,15 +245,30 @@ void gate_close(struct gate *gate)
 	if (!gate)
 		return;
 	if (gate->killed)
-		err = gate_remove_dead_device(gate->device);
+		err = ublk_remove_dead(gate->device, run_token());
 	else if (gate->shared)
 		err = tell(gate, GATE_LEAVE, 0, DEADLINE_MS, "leave");
 	else
-		err = tell(gate, GATE_CLOSE, 0, GATE_TEARDOWN_MS, "close");
+		err = tell(gate, GATE_CLOSE, 0, SERVER_MS, "close");
 	if (err)
 		fprintf(stderr, "# %s\n", why());
 	if (gate->shared)
 		gate->used = false;
 	else
 		dismiss(gate);
+}
+
+int gate_remove_devices_of(__u64 run)
+{
+	DIR *dev = run ? opendir("/dev") : NULL;
+	struct dirent *entry;
+	unsigned int number;
+	int rc = 0;
+
+	while (dev && (entry = readdir(dev)))
+		if (sscanf(entry->d_name, "ublkc%u", &number) == 1)
+			rc = ublk_remove_dead(number, run) ?: rc;
+	if (dev)
+		closedir(dev);
+	return rc;
 }

@@ -1,148 +1,113 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The gate's server: a process with one thread and one io_uring, on which all
- * arrives that can happen to it: requests of the device, ends of control commands,
- * messages of the test, death of the test.
- */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gate/internal.h"
-#include "why.h"
+#include "base/proc.h"
+#include "deadline.h"
+#include "finding.h"
+#include "gate/server.h"
+#include "gate/zero_copy.h"
 
-/* How often to look whether the user is dying; see gate_user_doomed(). */
+/* How often to look whether the user is dying; see proc_doomed(). */
 #define USER_CHECK_MS	250
 
-#define NO_SLOT		GATE_SLOTS
+struct server {
+	struct gate_device device;
+	struct gate_zero_copy zero_copy;	/* unless device.mode is GATE_COPY */
+	int sock;
+	int signals;		/* signalfd */
+	pid_t opener;		/* whose death ends the server */
+	pid_t user;		/* whose death ends all requests that are held; 0: nobody */
+	unsigned long arrivals;
 
-struct io_uring_sqe *gate_sqe(struct gate_server *s, enum gate_event event, unsigned int number)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
+	bool started;		/* or has failed to, with error */
+	int error;
+	bool stopping;		/* everything has to go */
+	bool closing;		/* because of GATE_CLOSE, the last message */
 
-	/* Cannot happen: the ring has room for all, and nothing is left unsubmitted. */
-	if (!sqe)
-		abort();
-	memset(sqe, 0, 2 * sizeof(*sqe));
-	sqe->user_data = (__u64)event << 32 | number;
-	return sqe;
-}
+	struct gate_message message;
+	struct gate_message wait;	/* GATE_WAIT not yet answered */
+	bool waiting;
+};
 
-static void reply(struct gate_server *s, unsigned int number, int error)
+static void reply(struct server *s, unsigned int number, int error)
 {
 	struct gate_reply reply = {
 		.number = number,
 		.error = error,
-		.device = s->info.dev_id,
+		.device = s->device.ublk.info.dev_id,
 	};
 
 	if (error)
 		snprintf(reply.why, sizeof(reply.why), "%s", why());
-	/* A test that does not listen any more is found out in other ways. */
+	/* A test that no longer listens is noticed in other ways. */
 	send(s->sock, &reply, sizeof(reply), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static void receive(struct gate_server *s)
-{
-	struct io_uring_sqe *sqe = gate_sqe(s, EVENT_MESSAGE, 0);
-
-	sqe->opcode = IORING_OP_RECV;
-	sqe->fd = s->sock;
-	sqe->addr = (uintptr_t)&s->message;
-	sqe->len = sizeof(s->message);
-}
-
-void gate_fetch(struct gate_server *s, struct gate_tag *t, unsigned int op, int result)
-{
-	struct io_uring_sqe *sqe = gate_sqe(s, EVENT_REQUEST, t - s->tags);
-	struct ublksrv_io_cmd *cmd = (struct ublksrv_io_cmd *)sqe->cmd;
-
-	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->fd = s->queues;
-	sqe->cmd_op = gate_opcode(s, op);
-	cmd->q_id = t->queue;
-	cmd->tag = t->tag;
-	cmd->result = result;
-	/* With zero copy a request has no memory of ours. */
-	cmd->addr = s->mode == GATE_COPY ? (uintptr_t)t->buffer : 0;
-	t->state = TAG_FETCHING;
-}
-
-void gate_commit(struct gate_server *s, struct gate_tag *t, int result)
-{
-	gate_fetch(s, t, UBLK_U_IO_COMMIT_AND_FETCH_REQ, result);
-	/* The driver copies the data and ends the request before this returns. */
-	io_uring_submit(&s->ring);
-}
-
-int gate_complete(struct gate_server *s, struct gate_tag *t, int error)
+/*
+ * Does all that is left to do for the request of @t: with its data, unless @error
+ * (0 or a negative errno) says that it is to fail.
+ */
+static int complete(struct server *s, struct gate_tag *t, int error)
 {
 	size_t bytes = (size_t)t->request->nr_sectors << SECTOR_SHIFT;
 	int rc = 0;
 
 	if (ublksrv_get_op(t->request) == UBLK_IO_OP_READ && !error)
 		memset(t->buffer, t->slot == NO_SLOT ? 0 : gate_pattern(t->slot), bytes);
-	if (s->mode != GATE_COPY) {
+	if (s->device.mode != GATE_COPY) {
 		if (!error)
-			rc = gate_zero_copy_move(s, t, bytes);
-		rc = gate_zero_copy_drop(s, t) ?: rc;
+			rc = gate_zero_copy_move(&s->zero_copy, t, bytes);
+		rc = gate_zero_copy_drop(&s->zero_copy, t) ?: rc;
 	}
-	if (!error)
-		error = rc;
+	error = error ?: rc;
 	if (t->committed)
 		t->state = TAG_FETCHING;
 	else
-		gate_commit(s, t, error ? error : (int)bytes);
+		gate_device_commit(&s->device, t, error ?: (int)bytes);
 	t->committed = false;
 	return rc;
 }
 
-static unsigned int slot_at(__u64 offset)
-{
-	__u64 stride = gate_slot_stride();
-
-	if (offset < GATE_FIRST_SLOT || offset >= GATE_FIRST_SLOT + GATE_SLOTS * stride)
-		return NO_SLOT;
-	offset -= GATE_FIRST_SLOT;
-	return offset % stride < gate_slot_bytes() ? offset / stride : NO_SLOT;
-}
-
 /* Of the requests held in @slot the one that arrived first, or NULL. */
-static struct gate_tag *held(struct gate_server *s, unsigned int slot)
+static struct gate_tag *held(struct server *s, unsigned int slot)
 {
 	struct gate_tag *found = NULL;
 	struct gate_tag *t;
 
-	for (t = s->tags; t < s->tags + GATE_TAGS; t++)
+	for (t = s->device.tags; t < s->device.tags + GATE_TAGS; t++)
 		if (t->state == TAG_HELD && t->slot == slot &&
 		    (!found || t->arrival < found->arrival))
 			found = t;
 	return found;
 }
 
-static void answer_wait(struct gate_server *s)
+static void answer_wait(struct server *s)
 {
 	struct gate_tag *t = s->waiting ? held(s, s->wait.slot) : NULL;
 	int err = 0;
 
 	if (!t)
 		return;
-	if (s->mode != GATE_COPY && !t->ring)
-		err = gate_zero_copy_hold(s, t);
+	if (s->device.mode != GATE_COPY && !t->ring)
+		err = gate_zero_copy_hold(&s->zero_copy, t);
 	s->waiting = false;
 	reply(s, s->wait.number, err);
 }
 
-static void on_request(struct gate_server *s, struct gate_tag *t, int result)
+static void on_request(void *context, unsigned int number, int result)
 {
+	struct server *s = context;
+	struct gate_tag *t = &s->device.tags[number];
+
 	if (result != UBLK_IO_RES_OK) {
 		/* ABORT: the device is stopped, there is nothing left to fetch. */
 		if (result != UBLK_IO_RES_ABORT)
@@ -152,11 +117,11 @@ static void on_request(struct gate_server *s, struct gate_tag *t, int result)
 		return;
 	}
 
-	t->slot = slot_at(t->request->start_sector << SECTOR_SHIFT);
+	t->slot = gate_slot_at(t->request->start_sector << SECTOR_SHIFT);
 	if (t->slot == NO_SLOT) {
-		gate_complete(s, t, 0);
+		complete(s, t, 0);
 	} else if (s->stopping || !s->user) {
-		gate_complete(s, t, -EIO);
+		complete(s, t, -EIO);
 	} else {
 		t->state = TAG_HELD;
 		t->arrival = s->arrivals++;
@@ -164,119 +129,82 @@ static void on_request(struct gate_server *s, struct gate_tag *t, int result)
 	}
 }
 
-void gate_abandon(struct gate_server *s)
+/* Fails whatever is held: there is no user any more. */
+static void abandon(struct server *s)
 {
 	s->user = 0;
 	s->waiting = false;
-	for (struct gate_tag *t = s->tags; t < s->tags + GATE_TAGS; t++)
+	for (struct gate_tag *t = s->device.tags; t < s->device.tags + GATE_TAGS; t++)
 		if (t->state == TAG_HELD)
-			gate_complete(s, t, -EIO);
+			complete(s, t, -EIO);
 }
 
-/* The test that sends @message is the user from now on. */
-static void serve_user(struct gate_server *s, const struct gate_message *message)
+static int add_device(struct server *s)
 {
-	gate_abandon(s);
-	s->user = message->user;
-	s->mode = message->mode;
+	int err = ublk_open(&s->device.ublk, GATE_TAGS + 1);
+
+	if (err)
+		return err;
+	s->device.ublk.handle = on_request;
+	s->device.ublk.context = s;
+	if (s->device.mode != GATE_COPY)
+		err = gate_zero_copy_open(&s->zero_copy, &s->device);
+	return err ?: gate_device_add(&s->device);
 }
 
-static void on_message(struct gate_server *s, int result)
+/* Makes the test that sent GATE_START the user. Each is told of the same failure. */
+static int start(struct server *s)
 {
-	const struct gate_message *message = &s->message;
-	struct gate_tag *t;
+	abandon(s);
+	s->user = s->message.user;
+	s->device.mode = s->message.mode;
+	if (!s->started && !s->error)
+		s->error = add_device(s);
+	s->started = true;
+	return s->error;
+}
 
-	if (result != sizeof(*message)) {
-		s->stopping = true;
-		return;
-	}
+static int release(struct server *s, unsigned int slot)
+{
+	struct gate_tag *t = held(s, slot);
 
-	switch (message->request) {
+	return t ? complete(s, t, 0) : why_set(ENOENT, "gate: nothing is held in slot %u", slot);
+}
+
+static void on_message(struct server *s)
+{
+	int err = 0;
+
+	switch (s->message.request) {
 	case GATE_START:
-		serve_user(s, message);
-		reply(s, message->number, 0);
+		err = start(s);
 		break;
 	case GATE_LEAVE:
-		gate_abandon(s);
-		reply(s, message->number, 0);
-		break;
-	case GATE_WAIT:
-		s->wait = *message;
-		s->waiting = true;
-		answer_wait(s);
+		abandon(s);
 		break;
 	case GATE_RELEASE:
-		t = held(s, message->slot);
-		if (!t) {
-			reply(s, message->number,
-			      why_set(ENOENT, "gate: nothing is held in slot %u", message->slot));
-			break;
-		}
-		reply(s, message->number, gate_complete(s, t, 0));
+		err = release(s, s->message.slot);
 		break;
+	case GATE_WAIT:
+		s->wait = s->message;
+		s->waiting = true;
+		answer_wait(s);
+		return;
 	case GATE_CLOSE:
 		s->stopping = true;
 		s->closing = true;
-		s->close_number = message->number;
-		break;
+		return;
 	}
-	receive(s);
-}
-
-/* Handles what has happened; if nothing has, waits for it, @ms at most. */
-void gate_pump(struct gate_server *s, int ms)
-{
-	struct __kernel_timespec ts;
-	struct io_uring_cqe *cqe;
-	__u64 data;
-	int result;
-
-	if (ms > USER_CHECK_MS)
-		ms = USER_CHECK_MS;
-	ts.tv_sec = 0;
-	ts.tv_nsec = ms * 1000000L;
-
-	io_uring_submit(&s->ring);
-	if (!io_uring_wait_cqe_timeout(&s->ring, &cqe, &ts)) {
-		while (!io_uring_peek_cqe(&s->ring, &cqe)) {
-			data = cqe->user_data;
-			result = cqe->res;
-			io_uring_cqe_seen(&s->ring, cqe);
-
-			switch (data >> 32) {
-			case EVENT_REQUEST:
-				on_request(s, &s->tags[(unsigned int)data], result);
-				break;
-			case EVENT_COMMAND:
-				if ((unsigned int)data != s->command)
-					break;
-				s->command_done = true;
-				s->command_result = result;
-				break;
-			case EVENT_MESSAGE:
-				on_message(s, result);
-				break;
-			case EVENT_SIGNAL:
-				s->stopping = true;
-				break;
-			}
-		}
-	}
-
-	if (!s->stopping && deadline_over(s->user_check)) {
-		s->stopping = getppid() != s->opener;
-		if (s->user && gate_user_doomed(s->user))
-			gate_abandon(s);
-		s->user_check = deadline_in(USER_CHECK_MS);
-	}
+	reply(s, s->message.number, err);
 }
 
 /*
- * Lets go of everything inherited that would tie the test's fate to ours: its
- * files, its working directory (on a filesystem to be unmounted), its process
- * group (killed as a whole when the test takes too long). Stderr stays.
+ * Gives up everything inherited by which the server could hold up the test or be taken
+ * for a part of it: its files, its working directory (on a filesystem that is going to be
+ * unmounted), its process group (killed as a whole when a test takes too long). Only
+ * stderr stays.
  */
-static int detach(struct gate_server *s)
+static int detach(struct server *s)
 {
 	sigset_t all, term;
 	int null;
@@ -299,8 +227,8 @@ static int detach(struct gate_server *s)
 	dup2(null, STDOUT_FILENO);
 
 	/*
-	 * End of file on the socket does not tell the opener's death for sure: its
-	 * children have inherited the other end.
+	 * The opener's death need not end the file that is the socket, because its
+	 * children have inherited the other end: a signal tells of it.
 	 */
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
@@ -308,84 +236,70 @@ static int detach(struct gate_server *s)
 	if (s->signals < 0)
 		return why_set(errno, "gate: signalfd: %m");
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	s->user_check = deadline_in(0);
 	return 0;
 }
 
 /*
- * Waits to be needed: false if that is not to be. Nothing else can happen to the
- * server until then, and nothing that anybody's death could wait for.
+ * Waits for a message or a request, and handles the message. There is no device before the
+ * first user, as the test may never need one.
  */
-static bool await_start(struct gate_server *s)
+static void wait_for_events(struct server *s, bool serving)
 {
 	struct pollfd fds[] = {
 		{ .fd = s->sock, .events = POLLIN },
 		{ .fd = s->signals, .events = POLLIN },
+		{ .fd = serving ? s->device.ublk.ring->ring_fd : -1, .events = POLLIN },
 	};
 
-	if (poll(fds, ARRAY_SIZE(fds), -1) < 0 || fds[1].revents ||
-	    recv(s->sock, &s->message, sizeof(s->message), 0) != sizeof(s->message))
-		return false;
-	if (s->message.request == GATE_START)
-		return true;
-	reply(s, s->message.number, 0);
-	return false;
+	if (poll(fds, ARRAY_SIZE(fds), serving ? USER_CHECK_MS : -1) <= 0)
+		return;
+	if (fds[1].revents)
+		s->stopping = true;
+	else if (fds[0].revents && recv(s->sock, &s->message, sizeof(s->message), 0) !=
+				   sizeof(s->message))
+		s->stopping = true;
+	else if (fds[0].revents)
+		on_message(s);
 }
 
-static int make_ring(struct gate_server *s)
+/* Looks whether opener and user are still there. */
+static void check_user(struct server *s)
 {
-	struct io_uring_sqe *sqe;
-	int err;
-
-	err = io_uring_queue_init(GATE_TAGS + 16, &s->ring, IORING_SETUP_SQE128);
-	if (err)
-		return why_set(EOPNOTSUPP,
-			       "no io_uring with 128 byte SQEs (Linux 5.19, kernel.io_uring_disabled=0): %s",
-			       strerror(-err));
-	sqe = gate_sqe(s, EVENT_SIGNAL, 0);
-	sqe->opcode = IORING_OP_POLL_ADD;
-	sqe->fd = s->signals;
-	sqe->poll32_events = POLLIN;
-	return 0;
+	if (getppid() != s->opener)
+		s->stopping = true;
+	if (s->user && proc_doomed(s->user))
+		abandon(s);
 }
 
-static int start(struct gate_server *s)
+static void serve(struct server *s)
 {
-	int err;
+	long check = deadline_in(USER_CHECK_MS);
+	bool serving = false;
 
-	serve_user(s, &s->message);
-	err = make_ring(s);
-	if (!err && s->mode != GATE_COPY)
-		err = gate_zero_copy_open(s);
-	if (!err)
-		err = gate_add_device(s);
-	return err;
+	while (!s->stopping) {
+		wait_for_events(s, serving);
+		serving = s->started && !s->error;
+		if (serving)
+			ublk_pump(&s->device.ublk, 0);
+		if (serving && deadline_over(check)) {
+			check_user(s);
+			check = deadline_in(USER_CHECK_MS);
+		}
+	}
 }
 
 int gate_serve(int sock, pid_t opener)
 {
-	struct gate_server s = { .sock = sock, .opener = opener, .control = -1, .queues = -1 };
-	bool started = false;
+	struct server s = { .sock = sock, .opener = opener };
 	int err;
 
-	err = detach(&s);
-	while (await_start(&s)) {
-		if (!err && !started)
-			err = start(&s);
-		started = true;
-		reply(&s, s.message.number, err);
-		/* Whoever asks is told the same. */
-		if (err)
-			continue;
-		receive(&s);
-		while (!s.stopping)
-			gate_pump(&s, USER_CHECK_MS);
-		break;
-	}
-
-	err = gate_remove_device(&s);
+	s.error = detach(&s);
+	serve(&s);
+	/* What is held fails while the device is removed, and what arrives. */
+	abandon(&s);
+	err = ublk_remove(&s.device.ublk);
 	if (s.closing)
-		reply(&s, s.close_number, err);
+		reply(&s, s.message.number, err);
 	else if (err)
 		fprintf(stderr, "# %s\n", why());
 	return err ? 1 : 0;

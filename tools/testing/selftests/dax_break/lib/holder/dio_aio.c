@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Direct I/O by the kernel's native AIO, without libaio: io_submit(2), fs/aio.c.
- * The completion may be seen before the page is dropped; see holder_dio.c.
+ *
+ * The page may still be held for a moment after the completion has been seen, since the
+ * kernel drops it after it has told the submitter (block/fops.c:
+ * blkdev_bio_end_io_async()). After a read a worker drops it, because a DAX page is never
+ * dirty (block/bio.c: bio_check_pages_dirty()).
  */
 #include <errno.h>
 #include <linux/aio_abi.h>
@@ -12,9 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/rows.h"
 #include "deadline.h"
-#include "holder/dio_way.h"
-#include "why.h"
+#include "finding.h"
+#include "holder.h"
+#include "holder/dio.h"
 
 static int aio_open(void **queue, unsigned int depth)
 {
@@ -27,7 +33,7 @@ static int aio_open(void **queue, unsigned int depth)
 	if (!context)
 		return why_set(ENOMEM, "no memory for AIO");
 	if (syscall(SYS_io_setup, depth, context)) {
-		rc = why_set(errno, "io_setup: %s", strerror(errno));
+		rc = why_set(errno, "io_setup: %m");
 		free(context);
 		return rc;
 	}
@@ -49,7 +55,7 @@ static int aio_start(void *queue, struct dio_request *req)
 	struct iocb *cbs[] = { &cb };
 
 	if (syscall(SYS_io_submit, *context, 1, cbs) != 1)
-		return why_set(errno, "io_submit: %s", strerror(errno));
+		return why_set(errno, "io_submit: %m");
 	return 0;
 }
 
@@ -62,7 +68,7 @@ static int aio_wait(void *queue, struct dio_request *req)
 	struct timespec left;
 	int n;
 
-	while (!req->done) {
+	while (req->running) {
 		left.tv_sec = deadline_left(deadline) / 1000;
 		left.tv_nsec = deadline_left(deadline) % 1000 * 1000000L;
 		n = syscall(SYS_io_getevents, *context, 1, 1, &event, &left);
@@ -72,10 +78,10 @@ static int aio_wait(void *queue, struct dio_request *req)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return why_set(errno, "io_getevents: %s", strerror(errno));
+			return why_set(errno, "io_getevents: %m");
 		ended = (struct dio_request *)(uintptr_t)event.data;
 		ended->result = event.res;
-		ended->done = true;
+		ended->running = false;
 	}
 	return 0;
 }
@@ -88,9 +94,28 @@ static void aio_close(void *queue)
 	free(context);
 }
 
-const struct dio_way dio_aio = {
+static const struct dio_way dio_aio = {
 	.open = aio_open,
 	.start = aio_start,
 	.wait = aio_wait,
 	.close = aio_close,
+};
+
+static int dio_aio_open(struct holder *holder)
+{
+	return dio_open(holder, &dio_aio, GATE_COPY);
+}
+
+ROW(holders, struct holder_ops, aio_read) = {
+	.name = "aio_read",
+	.what = "an O_DIRECT read by AIO",
+	.flags = HOLDER_BATCH,
+	DIO_HOLDER(dio_aio_open),
+	.fills = dio_fills,
+};
+
+ROW(holders, struct holder_ops, aio_write) = {
+	.name = "aio_write",
+	.what = "an O_DIRECT write by AIO",
+	DIO_HOLDER(dio_aio_open),
 };

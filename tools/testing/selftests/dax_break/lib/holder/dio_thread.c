@@ -1,89 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Direct I/O by pread(2) and pwrite(2), each in a thread that sleeps in the call.
- * The call drops the page before it returns (block/fops.c:
+ * Direct I/O by pread(2) and pwrite(2), each in a thread that sleeps in the call. The
+ * kernel drops the page before the call returns (block/fops.c:
  * __blkdev_direct_IO_simple()).
  */
-#include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "deadline.h"
-#include "holder/dio_way.h"
-#include "why.h"
+#include "base/rows.h"
+#include "call.h"
+#include "holder.h"
+#include "holder/dio.h"
 
-/* The queue is the number of threads. */
+/* There is no queue: each request has a thread. */
 static int thread_open(void **queue, unsigned int depth)
 {
-	*queue = calloc(1, sizeof(unsigned int));
-	return *queue ? 0 : why_set(ENOMEM, "no memory for threads");
+	return 0;
 }
 
-static void *submit(void *arg)
+static ssize_t transfer(void *arg)
 {
-	struct dio_request *req = arg;
-	unsigned int *running = req->running;
-	ssize_t n;
+	const struct dio_request *req = arg;
 
 	if (req->write)
-		n = pwrite(req->fd, req->addr, req->len, req->offset);
-	else
-		n = pread(req->fd, req->addr, req->len, req->offset);
-	req->result = n < 0 ? -errno : n;
-	sem_post(&req->ended);
-	__atomic_sub_fetch(running, 1, __ATOMIC_RELEASE);
-	return NULL;
+		return pwrite(req->fd, req->addr, req->len, req->offset);
+	return pread(req->fd, req->addr, req->len, req->offset);
 }
 
 static int thread_start(void *queue, struct dio_request *req)
 {
-	pthread_t thread;
-	int err;
-
-	req->running = queue;
-	sem_init(&req->ended, 0, 0);
-	__atomic_add_fetch(req->running, 1, __ATOMIC_RELAXED);
-	err = pthread_create(&thread, NULL, submit, req);
-	if (err) {
-		__atomic_sub_fetch(req->running, 1, __ATOMIC_RELAXED);
-		return why_set(err, "cannot create a thread: %s", strerror(err));
-	}
-	pthread_detach(thread);
-	return 0;
+	return call_start(&req->call, "an O_DIRECT request", transfer, req);
 }
 
 static int thread_wait(void *queue, struct dio_request *req)
 {
-	struct timespec until;
+	int rc = call_end(&req->call);
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += DEADLINE_MS / 1000;
-	while (sem_timedwait(&req->ended, &until))
-		if (errno != EINTR)
-			return why_set(ETIMEDOUT,
-				       "an O_DIRECT request was answered but has not returned");
-	req->done = true;
-	return 0;
+	req->running = rc;
+	req->result = req->call.result;
+	return rc;
 }
 
-/* The threads write to requests that the caller is about to free. */
 static void thread_close(void *queue)
 {
-	unsigned int *running = queue;
-	long deadline = deadline_in(DEADLINE_MS);
-
-	while (__atomic_load_n(running, __ATOMIC_ACQUIRE)) {
-		if (deadline_over(deadline)) {
-			fprintf(stderr, "# left behind: threads in pread() or pwrite()\n");
-			return;
-		}
-		deadline_pause();
-	}
-	free(queue);
 }
 
 const struct dio_way dio_thread = {
@@ -91,4 +49,24 @@ const struct dio_way dio_thread = {
 	.start = thread_start,
 	.wait = thread_wait,
 	.close = thread_close,
+};
+
+static int dio_thread_open(struct holder *holder)
+{
+	return dio_open(holder, &dio_thread, GATE_COPY);
+}
+
+ROW(holders, struct holder_ops, dio_read) = {
+	.name = "dio_read",
+	.what = "an O_DIRECT read",
+	.flags = HOLDER_DEVICE_FIRST | HOLDER_BATCH,
+	DIO_HOLDER(dio_thread_open),
+	.fills = dio_fills,
+};
+
+ROW(holders, struct holder_ops, dio_write) = {
+	.name = "dio_write",
+	.what = "an O_DIRECT write",
+	.flags = HOLDER_BATCH,
+	DIO_HOLDER(dio_thread_open),
 };

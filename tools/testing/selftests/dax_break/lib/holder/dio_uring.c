@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Direct I/O by io_uring: IORING_OP_READ and IORING_OP_WRITE, io_uring/rw.c.
- * The completion may be seen before the page is dropped; see holder_dio.c.
+ * Direct I/O by io_uring: IORING_OP_READ and IORING_OP_WRITE, io_uring/rw.c. It needs
+ * liburing; the holders that go this way are in uring.c, and are there without it.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "deadline.h"
-#include "holder/dio_way.h"
-#include "why.h"
+#include "finding.h"
+#include "holder/dio.h"
 
 static int uring_open(void **queue, unsigned int depth)
 {
@@ -56,7 +56,7 @@ static int uring_wait(void *queue, struct dio_request *req)
 	struct io_uring_cqe *cqe;
 	int err;
 
-	while (!req->done) {
+	while (req->running) {
 		left.tv_sec = deadline_left(deadline) / 1000;
 		left.tv_nsec = deadline_left(deadline) % 1000 * 1000000L;
 		err = io_uring_wait_cqe_timeout(ring, &cqe, &left);
@@ -69,7 +69,7 @@ static int uring_wait(void *queue, struct dio_request *req)
 			return why_set(-err, "io_uring_enter: %s", strerror(-err));
 		ended = io_uring_cqe_get_data(cqe);
 		ended->result = cqe->res;
-		ended->done = true;
+		ended->running = false;
 		io_uring_cqe_seen(ring, cqe);
 	}
 	return 0;

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Direct I/O on a FUSE file: the page is the buffer of a read or a write that is
- * answered when the test says so. FOLL_PIN (older kernels: FOLL_GET), taken before
- * the request is sent, and kept until it is answered (fs/fuse/file.c:
- * fuse_direct_io(), fuse_get_user_pages()). What a read delivers is stored to the
- * page by the answer (fs/fuse/dev.c: fuse_dev_do_write()); what a write takes is
- * copied when the request is received, before the test goes on.
+ * Direct I/O on a FUSE file: the page is the buffer of a read or a write that is answered
+ * when the test says so. The kernel takes the pin, FOLL_PIN (in older kernels FOLL_GET),
+ * before it sends the request, and keeps it until the answer (fs/fuse/file.c:
+ * fuse_direct_io(), fuse_get_user_pages()). The answer to a read stores to the page
+ * (fs/fuse/dev.c: fuse_dev_do_write()); a write is copied from the page when we receive
+ * the request, before the test goes on.
  *
- * We are the FUSE server, by /dev/fuse. The filesystem is a directory with one file
- * for each slot: writers of one file would wait for each other. It is mounted
- * nowhere: only a file descriptor keeps it. Requests are answered while hold()
- * waits for its own; no other waits for an answer at any other time.
+ * We are the FUSE server, by /dev/fuse. The filesystem is a directory with one file for
+ * each slot, because writers of the same file would wait for each other. It is mounted
+ * nowhere: only a file descriptor keeps it. Requests are served while hold() waits for
+ * its own to arrive; apart from those that hold pages, none is ever left unanswered.
  *
- * If we are killed, the end of our /dev/fuse must end the request, for the thread
- * that waits for its answer does not die before. So that thread must not keep
- * /dev/fuse open itself: it has a file descriptor table of its own. And we must not
- * wait for the thread to dump core. A child forked later inherits /dev/fuse and
- * keeps the reference alive: fork first.
+ * If we are killed, the thread that waits for an answer dies only after the end of our
+ * /dev/fuse has ended its request. So the thread must not keep /dev/fuse open itself, and
+ * has a file descriptor table of its own. Nor must we wait for the thread to dump core. A
+ * child that is forked later inherits /dev/fuse and keeps the reference alive, so fork
+ * first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,14 +32,15 @@
 #include <unistd.h>
 #include <linux/fuse.h>
 
+#include "base/rows.h"
 #include "call.h"
 #include "deadline.h"
+#include "finding.h"
 #include "holder.h"
-#include "why.h"
 
 #define PATTERN		0x667573655f726400ULL	/* in the low byte: the slot */
-#define FIRST_NODE	(FUSE_ROOT_ID + 1)	/* slot 0's file; the others follow */
-#define FOREVER		1000000			/* seconds to cache what never changes */
+#define FIRST_NODE	(FUSE_ROOT_ID + 1)	/* the file of slot 0; the others follow */
+#define FOREVER		1000000			/* seconds: what is cached never changes */
 
 struct slot {
 	struct call call;
@@ -48,22 +49,23 @@ struct slot {
 	bool write;
 	void *addr;
 	size_t len;
-	__u64 request;		/* number of the request that has arrived; 0: none */
+	__u64 request;		/* the number of the request that holds the page; 0: none */
 };
 
 struct fuse {
 	int dev;
 	int root;
 	size_t page_size;
-	__u64 *page;		/* what reads get */
+	__u64 *page;		/* the answer to a read */
 	size_t buffer_size;
-	char *buffer;		/* what requests are received in */
+	char *buffer;		/* receives requests */
 	struct slot slots[HOLDER_SLOTS];
 };
 
+/* Of the two, only the read fills the page. */
 static bool writes(const struct holder *holder)
 {
-	return holder->ops == &holder_fuse_write;
+	return !holder->ops->fills;
 }
 
 static int reply(struct fuse *fuse, __u64 request, int error, void *data, size_t len)
@@ -77,7 +79,7 @@ static int reply(struct fuse *fuse, __u64 request, int error, void *data, size_t
 
 	if (writev(fuse->dev, iov, ARRAY_SIZE(iov)) == (ssize_t)head.len)
 		return 0;
-	return why_set(errno, "cannot answer a FUSE request: %s", strerror(errno));
+	return why_set(errno, "cannot answer a FUSE request: %m");
 }
 
 static int reply_init(struct fuse *fuse, const struct fuse_in_header *head)
@@ -92,7 +94,7 @@ static int reply_init(struct fuse *fuse, const struct fuse_in_header *head)
 	return reply(fuse, head->unique, 0, &init, sizeof(init));
 }
 
-/* Files are called by the numbers of their slots. */
+/* The name of a file is the number of its slot. */
 static int reply_lookup(struct fuse *fuse, const struct fuse_in_header *head, const char *name)
 {
 	unsigned int nr = strtoul(name, NULL, 10);
@@ -112,7 +114,7 @@ static int reply_lookup(struct fuse *fuse, const struct fuse_in_header *head, co
 	return reply(fuse, head->unique, 0, &entry, sizeof(entry));
 }
 
-/* No FLUSH when the thread's files are closed: nobody might be there to answer. */
+/* No FLUSH when the thread's file is closed: we might not be there to answer it. */
 static int reply_open(struct fuse *fuse, const struct fuse_in_header *head)
 {
 	struct fuse_open_out out = { .open_flags = FOPEN_DIRECT_IO | FOPEN_NOFLUSH };
@@ -120,7 +122,7 @@ static int reply_open(struct fuse *fuse, const struct fuse_in_header *head)
 	return reply(fuse, head->unique, 0, &out, sizeof(out));
 }
 
-/* Positive control: the request is for the whole page. */
+/* Leaves a request unanswered. Positive control: it is for the whole page. */
 static int keep(struct fuse *fuse, const struct fuse_in_header *head, size_t size)
 {
 	struct slot *slot;
@@ -140,7 +142,7 @@ static int serve(struct fuse *fuse)
 	void *arg = head + 1;
 	ssize_t n = read(fuse->dev, fuse->buffer, fuse->buffer_size);
 
-	/* ENOENT: the request was withdrawn while we read it. */
+	/* ENOENT: the kernel withdrew the request while we read it. */
 	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOENT))
 		return 0;
 	if (n < (ssize_t)sizeof(*head))
@@ -160,7 +162,10 @@ static int serve(struct fuse *fuse)
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
 	case FUSE_INTERRUPT:
-		/* Take no answer. The thread gets no signals that would interrupt it. */
+		/*
+		 * These take no answer. The thread gets no signals, so nothing is
+		 * interrupted.
+		 */
 		return 0;
 	default:
 		return reply(fuse, head->unique, EOPNOTSUPP, NULL, 0);
@@ -186,9 +191,8 @@ static int open_device(struct fuse *fuse)
 		return 0;
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO || errno == EACCES)
 		return why_set(EOPNOTSUPP,
-			       "no /dev/fuse to use: it takes root and a kernel with CONFIG_FUSE_FS (modprobe fuse): %s",
-			       strerror(errno));
-	return why_set(errno, "cannot open /dev/fuse: %s", strerror(errno));
+			       "no /dev/fuse to use: it takes root and a kernel with CONFIG_FUSE_FS (modprobe fuse): %m");
+	return why_set(errno, "cannot open /dev/fuse: %m");
 }
 
 static int mount_nowhere(struct fuse *fuse)
@@ -199,8 +203,7 @@ static int mount_nowhere(struct fuse *fuse)
 
 	if (fs < 0)
 		return why_set(EOPNOTSUPP,
-			       "cannot mount FUSE: it takes root, Linux 5.2 and CONFIG_FUSE_FS (modprobe fuse): %s",
-			       strerror(errno));
+			       "cannot mount FUSE: it takes root, Linux 5.2 and CONFIG_FUSE_FS (modprobe fuse): %m");
 	snprintf(dev, sizeof(dev), "%d", fuse->dev);
 	if (!fsconfig(fs, FSCONFIG_SET_STRING, "fd", dev, 0) &&
 	    !fsconfig(fs, FSCONFIG_SET_STRING, "rootmode", "40000", 0) &&
@@ -209,15 +212,15 @@ static int mount_nowhere(struct fuse *fuse)
 	    !fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
 		fuse->root = fsmount(fs, FSMOUNT_CLOEXEC, 0);
 	if (fuse->root < 0)
-		rc = why_set(errno == EPERM ? EOPNOTSUPP : errno, "cannot mount FUSE%s: %s",
-			     errno == EPERM ? ", it takes root" : "", strerror(errno));
+		rc = why_set(errno == EPERM ? EOPNOTSUPP : errno, "cannot mount FUSE%s: %m",
+			     errno == EPERM ? ", it takes root" : "");
 	close(fs);
 	return rc;
 }
 
 /*
- * The end of the device ends what still waits for an answer. Frees all, unless that
- * is in use.
+ * Closing the device ends the calls that still wait for an answer. Leaves the memory
+ * behind if one does not end, since it uses it.
  */
 static void fuse_close(struct holder *holder)
 {
@@ -246,7 +249,7 @@ static int fuse_open(struct holder *holder)
 	fuse->dev = -1;
 	fuse->root = -1;
 	fuse->page_size = sysconf(_SC_PAGESIZE);
-	/* The kernel wants room for the largest request, and for 8 KiB. */
+	/* The kernel insists on room for its largest request, and on 8 KiB. */
 	fuse->buffer_size = fuse->page_size + FUSE_MIN_READ_BUFFER;
 	fuse->buffer = malloc(fuse->buffer_size);
 	fuse->page = malloc(fuse->page_size);
@@ -254,17 +257,17 @@ static int fuse_open(struct holder *holder)
 		rc = why_set(ENOMEM, "no memory for requests");
 	else
 		rc = open_device(fuse) ?: mount_nowhere(fuse);
-	/* INIT has been sent by the mount: nothing to wait for. */
+	/* The mount has sent INIT, so it is there already. */
 	rc = rc ?: await(fuse, deadline_in(DEADLINE_MS));
-	/* A crash would first wait for all threads, with our files open, to dump core. */
+	/* To dump core, a crash would wait for all threads, with our files still open. */
 	if (!rc && prctl(PR_SET_DUMPABLE, 0))
-		rc = why_set(errno, "cannot turn core dumps off: %s", strerror(errno));
+		rc = why_set(errno, "cannot turn core dumps off: %m");
 	if (rc)
 		fuse_close(holder);
 	return rc;
 }
 
-/* Leaves its file open: the table goes with the thread. */
+/* The file is left open: it goes with the thread, whose table of files it is in. */
 static ssize_t transfer(void *arg)
 {
 	const struct slot *slot = arg;
@@ -305,7 +308,7 @@ static int fuse_hold(struct holder *holder, unsigned int nr, void *addr, size_t 
 	return rc;
 }
 
-/* The call returns: the page is released (fuse_release_user_pages()). */
+/* The answer makes the call release the page (fuse_release_user_pages()) and return. */
 static int fuse_release(struct holder *holder, unsigned int nr)
 {
 	struct fuse *fuse = holder->priv;
@@ -327,9 +330,10 @@ static __u64 fuse_fills(unsigned int nr)
 	return PATTERN | nr;
 }
 
-const struct holder_ops holder_fuse_read = {
+ROW(holders, struct holder_ops, fuse_read) = {
 	.name = "fuse_read",
 	.what = "a direct read of a FUSE file",
+	.flags = HOLDER_DEVICE_ELSE | HOLDER_BATCH,
 	.open = fuse_open,
 	.hold = fuse_hold,
 	.fills = fuse_fills,
@@ -337,7 +341,7 @@ const struct holder_ops holder_fuse_read = {
 	.close = fuse_close,
 };
 
-const struct holder_ops holder_fuse_write = {
+ROW(holders, struct holder_ops, fuse_write) = {
 	.name = "fuse_write",
 	.what = "a direct write to a FUSE file",
 	.open = fuse_open,

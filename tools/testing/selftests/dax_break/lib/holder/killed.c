@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A ublk server that is killed: it has the page as a fixed buffer (gate.h:
- * GATE_FIXED_KILL), of an O_DIRECT read, and SIGKILL is what ends that. The exit of the
- * ring empties its buffer table (io_uring/io_uring.c: io_ring_ctx_free()), the driver
- * waits for that before it fails the request (drivers/block/ublk_drv.c:
- * ublk_ch_release_work_fn()), and only then the submitter's pin goes.
+ * A ublk server that has the page of an O_DIRECT read as a fixed buffer (gate.h:
+ * GATE_FIXED_KILL), and is released by SIGKILL. The exit of its ring empties the buffer
+ * table (io_uring/io_uring.c: io_ring_ctx_free()). The driver waits for that before it
+ * fails the request (drivers/block/ublk_drv.c: ublk_ch_release_work_fn()), and only then
+ * does the kernel drop the submitter's pin.
  *
- * Each page takes a server of its own. They are forked in advance, and get a device
+ * Each page takes a server of its own. The servers are forked in advance, and get a device
  * when one is needed.
  */
 #include <errno.h>
@@ -15,19 +15,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "holder/dio_way.h"
-#include "gate.h"
+#include "base/rows.h"
+#include "finding.h"
+#include "gate/gate.h"
 #include "holder.h"
-#include "why.h"
+#include "holder/dio.h"
 
-/* Pages that can be held between open and close. */
+/* How many pages can be held between open() and close(). */
 #define SERVERS	2
 
 struct killed {
 	struct gate *gates[SERVERS];
-	unsigned int started;			/* the first so many of them, */
-	unsigned int used;			/* and of these */
-	void *queue;				/* of dio_thread */
+	unsigned int started;		/* how many of the gates have a device, */
+	unsigned int used;		/* and how many of these have held a page */
 	struct pin {
 		unsigned int gate;
 		int fd;
@@ -44,14 +44,16 @@ static int start(struct killed *killed)
 	return rc;
 }
 
+/* Leaves the memory behind if a request is still running, since it uses it. */
 static void killed_close(struct holder *holder)
 {
 	struct killed *killed = holder->priv;
 
 	for (int i = 0; i < SERVERS; i++)
 		gate_close(killed->gates[i]);
-	if (killed->queue)
-		dio_thread.close(killed->queue);
+	for (int i = 0; i < HOLDER_SLOTS; i++)
+		if (dio_thread.wait(NULL, &killed->pins[i].request))
+			return;
 	free(killed);
 }
 
@@ -65,8 +67,7 @@ static int killed_open(struct holder *holder)
 	holder->priv = killed;
 	for (int i = 0; i < SERVERS && !rc; i++)
 		rc = gate_prepare(&killed->gates[i]);
-	rc = rc ?: dio_thread.open(&killed->queue, SERVERS);
-	/* Tells whether there is zero copy at all. */
+	/* The first one tells whether the kernel has zero copy at all. */
 	rc = rc ?: start(killed);
 	if (rc)
 		killed_close(holder);
@@ -91,15 +92,14 @@ static int killed_hold(struct holder *holder, unsigned int slot, void *addr, siz
 	gate = killed->gates[pin->gate];
 	pin->fd = open(gate_path(gate), O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (pin->fd < 0)
-		return why_set(errno, "cannot open %s: %s", gate_path(gate), strerror(errno));
+		return why_set(errno, "cannot open %s: %m", gate_path(gate));
 	pin->request = (struct dio_request){
 		.fd = pin->fd,
 		.offset = gate_slot_offset(gate, 0),
 		.addr = addr,
 		.len = len,
 	};
-	return dio_thread.start(killed->queue, &pin->request) ?:
-	       gate_wait_held(gate, 0);
+	return dio_thread.start(NULL, &pin->request) ?: gate_wait_held(gate, 0);
 }
 
 static int killed_release(struct holder *holder, unsigned int slot)
@@ -108,8 +108,7 @@ static int killed_release(struct holder *holder, unsigned int slot)
 	struct pin *pin = &killed->pins[slot];
 	int rc;
 
-	rc = gate_kill(killed->gates[pin->gate]) ?:
-	     dio_thread.wait(killed->queue, &pin->request);
+	rc = gate_kill(killed->gates[pin->gate]) ?: dio_thread.wait(NULL, &pin->request);
 	close(pin->fd);
 	gate_close(killed->gates[pin->gate]);
 	killed->gates[pin->gate] = NULL;
@@ -119,7 +118,7 @@ static int killed_release(struct holder *holder, unsigned int slot)
 	return rc;
 }
 
-const struct holder_ops holder_fixed_killed = {
+ROW(holders, struct holder_ops, fixed_killed) = {
 	.name = "fixed_killed",
 	.what = "a fixed buffer of a ublk server to be killed",
 	.open = killed_open,

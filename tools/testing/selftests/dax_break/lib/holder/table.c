@@ -3,60 +3,52 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/rows.h"
+#include "finding.h"
 #include "holder.h"
-#include "why.h"
 
-const struct holder_ops *const holders[] = {
-	&holder_vmsplice,
-	&holder_tee,
-	&holder_vmsplice_exited,
-	&holder_fuse_read,
-	&holder_fuse_write,
-	&holder_vm_readv,
-	&holder_vm_writev,
-	&holder_zerocopy,
-	&holder_dio_read,
-	&holder_dio_write,
-	&holder_aio_read,
-	&holder_aio_write,
-	&holder_uring_read,
-	&holder_uring_write,
-	&holder_fixed_read,
-	&holder_fixed_write,
-	&holder_fixed_commit,
-	&holder_fixed_clone,
-	&holder_fixed_killed,
-	NULL
-};
+ROWS(holders, ROWS_MAX);
 
-/* For HOLDER_DEVICE: where there is no ublk, a file's server has to do. */
-static const char *const devices[] = { "dio_read", "fuse_read" };
+const struct holder_ops *holder_next(const struct holder_ops *ops)
+{
+	return rows_next(&holders_rows, ops);
+}
 
-static int open_one(struct holder *holder, const char *name)
+static int open_one(struct holder *holder, const struct holder_ops *ops)
 {
 	int rc;
 
 	memset(holder, 0, sizeof(*holder));
-	for (size_t i = 0; holders[i]; i++)
-		if (!strcmp(holders[i]->name, name))
-			holder->ops = holders[i];
-	if (!holder->ops)
-		return why_set(EINVAL, "no holder is called %s", name);
-	rc = holder->ops->open(holder);
+	holder->ops = ops;
+	rc = ops->open(holder);
 	if (rc)
 		holder->ops = NULL;
 	return rc;
 }
 
-int holder_open(struct holder *holder, const char *name)
+/* The first by name that has @flag, and that the kernel has. */
+static int open_flagged(struct holder *holder, unsigned int flag)
 {
+	const struct holder_ops *ops = NULL;
 	int rc = -EOPNOTSUPP;
 
-	if (strcmp(name, HOLDER_DEVICE))
-		return open_one(holder, name);
-	for (size_t i = 0; rc == -EOPNOTSUPP && i < ARRAY_SIZE(devices); i++)
-		rc = open_one(holder, devices[i]);
+	while (rc == -EOPNOTSUPP && (ops = holder_next(ops)))
+		if (ops->flags & flag)
+			rc = open_one(holder, ops);
 	return rc;
+}
+
+int holder_open(struct holder *holder, const char *name)
+{
+	const struct holder_ops *ops = rows_find(&holders_rows, name);
+	int rc;
+
+	if (!strcmp(name, HOLDER_DEVICE)) {
+		rc = open_flagged(holder, HOLDER_DEVICE_FIRST);
+		return rc == -EOPNOTSUPP ? open_flagged(holder, HOLDER_DEVICE_ELSE) : rc;
+	}
+	holder->ops = NULL;
+	return ops ? open_one(holder, ops) : why_set(EINVAL, "no holder is called %s", name);
 }
 
 int holder_hold(struct holder *holder, unsigned int page, void *addr, size_t len)
@@ -75,7 +67,7 @@ int holder_hold(struct holder *holder, unsigned int page, void *addr, size_t len
 	return rc;
 }
 
-/* The slot that holds @page, or HOLDER_SLOTS. */
+/* The slot that holds @page; HOLDER_SLOTS: none does. */
 static unsigned int slot_of(const struct holder *holder, unsigned int page)
 {
 	unsigned int slot = 0;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * process_vm_readv(2) and process_vm_writev(2), from and to our own process. They
- * pin the "remote" page, which is the DAX page, before they touch the "local" one
- * (mm/process_vm_access.c: process_vm_rw_single_vec(), pin_user_pages_remote(),
- * then process_vm_rw_pages()). The local page is missing (missing.h): the call sleeps
- * in the middle of its copy, page pinned, until we provide one. FOLL_PIN; for
- * process_vm_writev with FOLL_WRITE, and it is then that the kernel stores to the page,
- * late as a device.
+ * process_vm_readv(2) and process_vm_writev(2), from and to our own process. They pin
+ * (FOLL_PIN) the "remote" page, which is the DAX page, before they touch the "local" one
+ * (mm/process_vm_access.c: process_vm_rw_single_vec() calls pin_user_pages_remote(), then
+ * process_vm_rw_pages()). The local page is missing (missing.h), so the call sleeps in the
+ * middle of its copy, with the DAX page pinned, until we provide the local one.
+ *
+ * process_vm_writev(2) pins with FOLL_WRITE, and only after that sleep does the kernel
+ * store to the DAX page: as late as a device.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,10 +15,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/rows.h"
 #include "call.h"
+#include "finding.h"
 #include "holder.h"
 #include "missing.h"
-#include "why.h"
 
 #define PATTERN		0x766d5f7772697400ULL	/* in the low byte: the slot */
 
@@ -32,9 +34,10 @@ struct vm {
 	struct slot slots[HOLDER_SLOTS];
 };
 
+/* Of the two, only process_vm_writev(2) fills the page. */
 static bool writes(const struct holder *holder)
 {
-	return holder->ops == &holder_vm_writev;
+	return holder->ops->fills;
 }
 
 static ssize_t rw(void *arg)
@@ -46,7 +49,7 @@ static ssize_t rw(void *arg)
 	return process_vm_readv(getpid(), &slot->local, 1, &slot->remote, 1, 0);
 }
 
-/* A call with nothing to copy does nothing but exist. */
+/* A call that has nothing to copy succeeds if the kernel has it. */
 static int probe(void)
 {
 	struct iovec none = { 0 };
@@ -54,11 +57,13 @@ static int probe(void)
 	if (!process_vm_readv(getpid(), &none, 1, &none, 1, 0))
 		return 0;
 	return why_set(EOPNOTSUPP,
-		       "no process_vm_readv: it takes a kernel with CONFIG_CROSS_MEMORY_ATTACH: %s",
-		       strerror(errno));
+		       "no process_vm_readv: it takes a kernel with CONFIG_CROSS_MEMORY_ATTACH: %m");
 }
 
-/* Ends what may still sleep after a failure, then frees all, unless that is in use. */
+/*
+ * Ends the calls that may still sleep after a failure. Leaves the memory behind if one
+ * does not end, since it uses it.
+ */
 static void vm_close(struct holder *holder)
 {
 	struct vm *vm = holder->priv;
@@ -86,7 +91,7 @@ static int vm_open(struct holder *holder)
 	return rc;
 }
 
-/* The call copies and returns: the page is released (unpin_user_pages_dirty_lock()). */
+/* Lets the call copy, release the page (unpin_user_pages_dirty_lock()), and return. */
 static int resume(struct vm *vm, unsigned int nr)
 {
 	int rc = missing_provide(&vm->local, nr, PATTERN | nr);
@@ -94,7 +99,7 @@ static int resume(struct vm *vm, unsigned int nr)
 	if (rc)
 		return rc;
 	rc = call_end(&vm->slots[nr].call);
-	/* Missing again, for the next time. */
+	/* Next time it is to be missing again. */
 	missing_take(&vm->local, nr);
 	return rc;
 }
@@ -117,11 +122,11 @@ static int vm_hold(struct holder *holder, unsigned int nr, void *addr, size_t le
 	rc = call_start(&slot->call, name, rw, slot);
 	if (rc)
 		return rc;
-	/* Positive control: the copy has got to the local page, so the other one is pinned. */
+	/* Positive control: the copy has got to the local page, so the DAX page is pinned. */
 	rc = missing_wait(&vm->local, nr);
 	if (rc != -ETIMEDOUT)
 		return rc;
-	/* Not there: it has failed, or is stuck before it. */
+	/* It has not got there: it has failed, or is stuck before. */
 	rc = resume(vm, nr) ?: call_check(&slot->call, len);
 	return rc ?: why_set(ETIMEDOUT, "%s did not come to its copy in time", name);
 }
@@ -139,7 +144,7 @@ static __u64 vm_fills(unsigned int nr)
 	return PATTERN | nr;
 }
 
-const struct holder_ops holder_vm_readv = {
+ROW(holders, struct holder_ops, vm_readv) = {
 	.name = "vm_readv",
 	.what = "process_vm_readv",
 	.open = vm_open,
@@ -148,7 +153,7 @@ const struct holder_ops holder_vm_readv = {
 	.close = vm_close,
 };
 
-const struct holder_ops holder_vm_writev = {
+ROW(holders, struct holder_ops, vm_writev) = {
 	.name = "vm_writev",
 	.what = "process_vm_writev",
 	.open = vm_open,

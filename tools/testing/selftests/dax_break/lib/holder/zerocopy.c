@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * send(2) with MSG_ZEROCOPY: the page is in the write queue of a TCP socket until
- * it has been sent and acknowledged. FOLL_GET, needs no privilege
- * (net/core/datagram.c: zerocopy_fill_skb_from_iter()). A child forked later
- * inherits the sockets and keeps the reference alive: fork first.
+ * send(2) with MSG_ZEROCOPY: the page is in the write queue of a TCP socket until it has
+ * been sent and acknowledged (FOLL_GET, net/core/datagram.c:
+ * zerocopy_fill_skb_from_iter()). It takes no privilege. A child that is forked later
+ * inherits the sockets and keeps the reference alive, so fork first.
  *
- * On loopback, whose receiver gets a copy of what is sent (net/core/dev.c:
- * skb_orphan_frags_rx()), that would be at once. So before the page goes other
- * data, more than the receiver has room for: while nobody reads, the page cannot be
- * sent, whatever timers find out about the room there is. When all is read, the page
- * is freed where the acknowledgment arrives, in a softirq, as by the completion of a
- * network card (net/ipv4/tcp_input.c: tcp_clean_rtx_queue()).
+ * On loopback the page would be sent at once, since the receiver gets a copy
+ * (net/core/dev.c: skb_orphan_frags_rx()). So we first send other data, more than the
+ * receiver has room for. While nobody reads that, the kernel cannot send the page,
+ * whatever its timers find out about the receiver's room. Once everything has been read,
+ * the kernel frees the page where the acknowledgment arrives, in a softirq, as when a
+ * network card completes (net/ipv4/tcp_input.c: tcp_clean_rtx_queue()).
  *
- * SO_LINGER of 0 seconds: closing the sender, even by being killed, drops what it
- * has not sent (net/ipv4/tcp.c: tcp_disconnect()).
+ * SO_LINGER is 0 seconds: when the sender is closed, even because we are killed, the
+ * kernel drops what has not been sent (net/ipv4/tcp.c: tcp_disconnect()).
  */
 #include <errno.h>
 #include <net/if.h>
@@ -27,13 +27,14 @@
 #include <linux/errqueue.h>
 #include <linux/sockios.h>
 
+#include "base/rows.h"
 #include "deadline.h"
+#include "finding.h"
 #include "holder.h"
-#include "why.h"
 
-/* Little is quickly filled and read. What the sockets really have is asked for. */
+/* Little, so that it is soon filled and read. The kernel tells what it really gives. */
 #define RECEIVE_BYTES	(16 << 10)
-/* Before the page, beyond what the receiver can take. */
+/* What is sent before the page, beyond what the receiver has room for. */
 #define SPARE_BYTES	(16 << 10)
 
 struct slot {
@@ -45,13 +46,13 @@ struct zerocopy {
 	int listener;
 	struct sockaddr_in addr;
 	size_t fill;		/* bytes to send before the page */
-	char *buffer;		/* as large */
+	char *buffer;		/* of that size */
 	struct slot slots[HOLDER_SLOTS];
 };
 
 /*
- * Machines have it up; a guest that just runs tests need not. A network namespace to
- * do it in would be cleaner, but takes longer than the tests.
+ * On most machines it is up, but not in a guest that just runs tests. A network namespace
+ * of our own would be cleaner, but takes longer to make than the tests take.
  */
 static int loopback_up(int sock)
 {
@@ -62,8 +63,7 @@ static int loopback_up(int sock)
 	ifr.ifr_flags |= IFF_UP;
 	if (ioctl(sock, SIOCSIFFLAGS, &ifr))
 		return why_set(EOPNOTSUPP,
-			       "the loopback interface is down (ip link set lo up, as root): %s",
-			       strerror(errno));
+			       "the loopback interface is down (ip link set lo up, as root): %m");
 	return 0;
 }
 
@@ -79,18 +79,17 @@ static int listen_on_loopback(struct zerocopy *zc)
 
 	zc->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (zc->listener < 0)
-		return why_set(EOPNOTSUPP, "no TCP: it takes a kernel with CONFIG_INET: %s",
-			       strerror(errno));
+		return why_set(EOPNOTSUPP, "no TCP: it takes a kernel with CONFIG_INET: %m");
 	rc = loopback_up(zc->listener);
 	if (rc)
 		return rc;
-	/* Connections inherit this, and with it that it does not grow. */
+	/* Connections inherit the size, and that the kernel does not let it grow. */
 	if (setsockopt(zc->listener, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) ||
 	    getsockopt(zc->listener, SOL_SOCKET, SO_RCVBUF, &bytes, &int_len) ||
 	    bind(zc->listener, (struct sockaddr *)&any, sizeof(any)) ||
 	    getsockname(zc->listener, (struct sockaddr *)&zc->addr, &addr_len) ||
 	    listen(zc->listener, HOLDER_SLOTS))
-		return why_set(errno, "cannot listen on 127.0.0.1: %s", strerror(errno));
+		return why_set(errno, "cannot listen on 127.0.0.1: %m");
 	zc->fill = bytes + SPARE_BYTES;
 	zc->buffer = calloc(1, zc->fill);
 	return zc->buffer ? 0 : why_set(ENOMEM, "no memory to fill a socket with");
@@ -114,14 +113,13 @@ static int get_connected(struct zerocopy *zc, struct slot *slot)
 	slot->peer = -1;
 	slot->sender = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (slot->sender < 0)
-		return why_set(errno, "cannot make a socket: %s", strerror(errno));
+		return why_set(errno, "cannot make a socket: %m");
 	if (setsockopt(slot->sender, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof(on)))
-		return why_set(EOPNOTSUPP, "no SO_ZEROCOPY: it takes Linux 4.14: %s",
-			       strerror(errno));
+		return why_set(EOPNOTSUPP, "no SO_ZEROCOPY: it takes Linux 4.14: %m");
 	if (setsockopt(slot->sender, SOL_SOCKET, SO_LINGER, &drop, sizeof(drop)) ||
 	    setsockopt(slot->sender, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) ||
 	    connect(slot->sender, (struct sockaddr *)&zc->addr, sizeof(zc->addr)))
-		return why_set(errno, "cannot connect to 127.0.0.1: %s", strerror(errno));
+		return why_set(errno, "cannot connect to 127.0.0.1: %m");
 	if (poll(&pfd, 1, DEADLINE_MS) > 0)
 		slot->peer = accept4(zc->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (slot->peer < 0)
@@ -129,7 +127,7 @@ static int get_connected(struct zerocopy *zc, struct slot *slot)
 	return 0;
 }
 
-/* Is there word that the page has been sent and let go of? */
+/* Has the kernel told that the page has been sent and dropped? */
 static bool completed(const struct slot *slot)
 {
 	char control[128];
@@ -151,11 +149,13 @@ static int send_behind(struct zerocopy *zc, struct slot *slot, void *addr, size_
 	int unsent;
 
 	if (send(slot->sender, zc->buffer, zc->fill, MSG_DONTWAIT) != (ssize_t)zc->fill)
-		return why_set(ENOBUFS, "a socket does not take %zu bytes: %s", zc->fill,
-			       strerror(errno));
+		return why_set(ENOBUFS, "a socket does not take %zu bytes: %m", zc->fill);
 	if (send(slot->sender, addr, len, MSG_ZEROCOPY | MSG_DONTWAIT) != (ssize_t)len)
-		return why_set(errno, "cannot send a page with MSG_ZEROCOPY: %s", strerror(errno));
-	/* Positive control; that it is the page that waits, zerocopy_prove() has shown. */
+		return why_set(errno, "cannot send a page with MSG_ZEROCOPY: %m");
+	/*
+	 * Positive control: the page has not been sent. zerocopy_prove() has shown that
+	 * what waits is the page itself.
+	 */
 	if (ioctl(slot->sender, SIOCOUTQNSD, &unsent) || unsent < (int)len || completed(slot))
 		return why_set(EIO, "a page behind %zu unread bytes was sent", zc->fill);
 	return 0;
@@ -173,7 +173,7 @@ static int zerocopy_hold(struct holder *holder, unsigned int nr, void *addr, siz
 	return rc;
 }
 
-/* Has the peer read until the page is let go of; *@last is what it read last. */
+/* Lets the peer read until the page is dropped; *@last is the last byte that it read. */
 static int read_all(struct zerocopy *zc, struct slot *slot, char *last)
 {
 	long deadline = deadline_in(DEADLINE_MS);
@@ -203,7 +203,7 @@ static int let_go(struct zerocopy *zc, struct slot *slot, char *last)
 {
 	int rc = read_all(zc, slot, last);
 
-	/* Closing takes the lock under which the page is being freed, if it still is. */
+	/* If the page is still being freed, closing waits for the lock that is held for it. */
 	hang_up(slot);
 	return rc;
 }
@@ -217,8 +217,8 @@ static int zerocopy_release(struct holder *holder, unsigned int nr)
 }
 
 /*
- * Positive control: what is sent is what the page holds by then, and not by the
- * time of send(2), so it is the page that waits and no copy.
+ * Positive control: what arrives is what the page contains when it is sent, and not what
+ * it contained at the time of send(2). So the page itself waits, and no copy of it.
  */
 static int zerocopy_prove(struct holder *holder)
 {
@@ -266,9 +266,10 @@ static int zerocopy_open(struct holder *holder)
 	return rc;
 }
 
-const struct holder_ops holder_zerocopy = {
+ROW(holders, struct holder_ops, zerocopy) = {
 	.name = "zerocopy",
 	.what = "a MSG_ZEROCOPY send",
+	.flags = HOLDER_BATCH,
 	.open = zerocopy_open,
 	.hold = zerocopy_hold,
 	.release = zerocopy_release,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The kernel's own test device, which pins whatever it is told to:
- * pin_longterm_test_start(), mm/gup_test.c. It asks once more for what is missing,
- * so its refusals are those of GUP.
+ * pin_longterm_test_start(), mm/gup_test.c. If GUP has pinned only a part, it calls GUP
+ * again for the rest, so its errors are GUP's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "base/rows.h"
+#include "finding.h"
 #include "longterm.h"
-#include "why.h"
 
 #define GUP_TEST	"/sys/kernel/debug/gup_test"
 
@@ -69,39 +70,38 @@ static int ask_write_fast(struct longterm *longterm, void *addr)
 	return pin(longterm, addr, GUP_TEST_WRITE | GUP_TEST_FAST);
 }
 
-const struct longterm_request longterm_gup_test[] = {
-	{
-		.name = "gup_test_read",
-		.what = "gup_test's long-term pin to read",
-		.needs = "Linux 6.2",
-		.partial = -EOPNOTSUPP,
-		.open = open_device,
-		.ask = ask_read,
-		.close = longterm_close_fd,
-	}, {
-		.name = "gup_test_read_fast",
-		.what = "gup_test's fast long-term pin to read",
-		.needs = "Linux 6.2",
-		.partial = -EOPNOTSUPP,
-		.open = open_device,
-		.ask = ask_read_fast,
-		.close = longterm_close_fd,
-	}, {
-		.name = "gup_test_write",
-		.what = "gup_test's long-term pin to write",
-		.needs = "Linux 6.2",
-		.partial = -EOPNOTSUPP,
-		.open = open_device,
-		.ask = ask_write,
-		.close = longterm_close_fd,
-	}, {
-		.name = "gup_test_write_fast",
-		.what = "gup_test's fast long-term pin to write",
-		.needs = "Linux 6.2",
-		.partial = -EOPNOTSUPP,
-		.open = open_device,
-		.ask = ask_write_fast,
-		.close = longterm_close_fd,
-	},
-	{ 0 }
+ROW(longterm_requests, struct longterm_request, gup_test_read) = {
+	.name = "gup_test_read",
+	.what = "gup_test's long-term pin to read",
+	.needs = "Linux 6.2",
+	.partial = -EOPNOTSUPP,
+	.open = open_device,
+	.ask = ask_read,
+};
+
+ROW(longterm_requests, struct longterm_request, gup_test_read_fast) = {
+	.name = "gup_test_read_fast",
+	.what = "gup_test's fast long-term pin to read",
+	.needs = "Linux 6.2",
+	.partial = -EOPNOTSUPP,
+	.open = open_device,
+	.ask = ask_read_fast,
+};
+
+ROW(longterm_requests, struct longterm_request, gup_test_write) = {
+	.name = "gup_test_write",
+	.what = "gup_test's long-term pin to write",
+	.needs = "Linux 6.2",
+	.partial = -EOPNOTSUPP,
+	.open = open_device,
+	.ask = ask_write,
+};
+
+ROW(longterm_requests, struct longterm_request, gup_test_write_fast) = {
+	.name = "gup_test_write_fast",
+	.what = "gup_test's fast long-term pin to write",
+	.needs = "Linux 6.2",
+	.partial = -EOPNOTSUPP,
+	.open = open_device,
+	.ask = ask_write_fast,
 };

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the longterm_*.c files about io_uring share: system calls, because liburing
- * lacks some, and definitions newer than Linux 6.1.
+ * What the files about io_uring share: system calls, which liburing has no functions for
+ * in part, and definitions newer than the headers of Linux 6.1. Without liburing, so that
+ * these requests can be made wherever the suite is built.
  */
 #ifndef DAX_BREAK_LONGTERM_URING_H
 #define DAX_BREAK_LONGTERM_URING_H
 
 #include <errno.h>
-#include <liburing.h>
+#include <linux/io_uring.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "finding.h"
 #include "longterm.h"
-#include "why.h"
 
 #ifndef IORING_SETUP_SINGLE_ISSUER
 #define IORING_SETUP_SINGLE_ISSUER	0x1000U
@@ -25,7 +28,7 @@
 #define IORING_SETUP_NO_MMAP		0x4000U
 #endif
 
-/* Enumerators, of which the preprocessor does not know whether they are there. */
+/* Enumerators: the preprocessor cannot tell whether the headers have them. */
 #define LONGTERM_REGISTER_ZCRX_IFQ	32
 #define LONGTERM_REGISTER_RESIZE_RINGS	33
 #define LONGTERM_REGISTER_MEM_REGION	34

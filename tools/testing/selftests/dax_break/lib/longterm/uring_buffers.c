@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * io_uring's fixed buffers: io_sqe_buffer_register(), io_uring/rsrc.c, by way of
- * io_pin_pages(). A vector of buffers is granted as a whole or not at all: those
- * that were pinned before one is refused have to be let go.
+ * io_pin_pages(). A vector of buffers is granted as a whole or not at all: if one is
+ * refused, the kernel has to unpin those before it.
  */
+#include "base/rows.h"
 #include "longterm/uring.h"
 
 static int open_ring(struct longterm *longterm)
@@ -90,50 +91,50 @@ static int ask_update(struct longterm *longterm, void *addr)
 	return done < 0 ? done : 0;
 }
 
-const struct longterm_request longterm_uring_buffers[] = {
-	{
-		.name = "fixed_buffer",
-		.what = "an io_uring fixed buffer",
-		.needs = "Linux 5.1",
-		.partial = -EFAULT,
-		.open = open_ring,
-		.ask = ask_one,
-		.close = longterm_close_fd,
-	}, {
-		.name = "fixed_buffers_last",
-		.what = "an io_uring fixed buffer after two anonymous ones",
-		.needs = "Linux 5.1",
-		.partial = -EFAULT,
-		.uses_beside = true,
-		.open = open_ring,
-		.ask = ask_last,
-		.close = longterm_close_fd,
-	}, {
-		.name = "fixed_buffers_first",
-		.what = "an io_uring fixed buffer before an anonymous one",
-		.needs = "Linux 5.1",
-		.partial = -EFAULT,
-		.uses_beside = true,
-		.open = open_ring,
-		.ask = ask_first,
-		.close = longterm_close_fd,
-	}, {
-		.name = "fixed_buffers_tagged",
-		.what = "a tagged io_uring fixed buffer after an anonymous one",
-		.needs = "Linux 5.13",
-		.partial = -EFAULT,
-		.uses_beside = true,
-		.open = open_ring,
-		.ask = ask_tagged,
-		.close = longterm_close_fd,
-	}, {
-		.name = "fixed_buffer_update",
-		.what = "an update of an io_uring fixed buffer",
-		.needs = "Linux 5.19",
-		.partial = -EFAULT,
-		.open = open_sparse,
-		.ask = ask_update,
-		.close = longterm_close_fd,
-	},
-	{ 0 }
+ROW(longterm_requests, struct longterm_request, fixed_buffer) = {
+	.name = "fixed_buffer",
+	.what = "an io_uring fixed buffer",
+	.needs = "Linux 5.1",
+	.partial = -EFAULT,
+	.open = open_ring,
+	.ask = ask_one,
+};
+
+ROW(longterm_requests, struct longterm_request, fixed_buffers_last) = {
+	.name = "fixed_buffers_last",
+	.what = "an io_uring fixed buffer after two anonymous ones",
+	.needs = "Linux 5.1",
+	.partial = -EFAULT,
+	.uses_beside = true,
+	.open = open_ring,
+	.ask = ask_last,
+};
+
+ROW(longterm_requests, struct longterm_request, fixed_buffers_first) = {
+	.name = "fixed_buffers_first",
+	.what = "an io_uring fixed buffer before an anonymous one",
+	.needs = "Linux 5.1",
+	.partial = -EFAULT,
+	.uses_beside = true,
+	.open = open_ring,
+	.ask = ask_first,
+};
+
+ROW(longterm_requests, struct longterm_request, fixed_buffers_tagged) = {
+	.name = "fixed_buffers_tagged",
+	.what = "a tagged io_uring fixed buffer after an anonymous one",
+	.needs = "Linux 5.13",
+	.partial = -EFAULT,
+	.uses_beside = true,
+	.open = open_ring,
+	.ask = ask_tagged,
+};
+
+ROW(longterm_requests, struct longterm_request, fixed_buffer_update) = {
+	.name = "fixed_buffer_update",
+	.what = "an update of an io_uring fixed buffer",
+	.needs = "Linux 5.19",
+	.partial = -EFAULT,
+	.open = open_sparse,
+	.ask = ask_update,
 };

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/rows.h"
 #include "longterm/uring.h"
 
 /*
- * Where the memory of a ring lies if it is the user's: the last member of both
- * offset structures, called resv2 before Linux 6.5 and user_addr since.
+ * Puts the addresses of a ring's memory, if it is the user's, where the kernel reads them:
+ * in the last member of both offset structures, called resv2 before Linux 6.5 and user_addr
+ * since.
  */
 static void place(struct io_uring_params *params, void *rings, void *sqes)
 {
@@ -23,8 +25,9 @@ static void place(struct io_uring_params *params, void *rings, void *sqes)
 }
 
 /*
- * As many entries as make SQEs take all of @len bytes, and the rings more than half
- * of it: memory half of which can be pinned is to be found out for either.
+ * Sets as many entries as make the SQEs take all of @len bytes, and the rings more than
+ * half of it. So either of them needs the second half of the memory, which is where some
+ * tests have what must not be pinned.
  */
 static unsigned int entries(size_t len, struct io_uring_params *params)
 {
@@ -34,13 +37,21 @@ static unsigned int entries(size_t len, struct io_uring_params *params)
 	return params->sq_entries;
 }
 
-/* Asked for is a ring: here it is only seen whether any can be made. */
-static int open_none(struct longterm *longterm)
+static int open_ring(struct longterm *longterm)
 {
 	struct io_uring_params params = { 0 };
-	int rc = longterm_open_ring(longterm, &params);
 
-	longterm_close_fd(longterm);
+	return longterm_open_ring(longterm, &params);
+}
+
+/* The ring itself is what is asked for: this only finds out whether any can be made. */
+static int open_none(struct longterm *longterm)
+{
+	int rc = open_ring(longterm);
+
+	if (!rc)
+		close(longterm->fd);
+	longterm->fd = -1;
 	return rc;
 }
 
@@ -68,8 +79,8 @@ static int ask_sqes(struct longterm *longterm, void *addr)
 }
 
 /*
- * Only a ring that is in the user's memory can be moved there: first a small one
- * next to, not in, what is asked for.
+ * A ring can be moved to memory of the user only if that is where it already is. So
+ * this makes a small one, in other memory than what is asked for.
  */
 static int open_small(struct longterm *longterm)
 {
@@ -90,10 +101,8 @@ static int open_small(struct longterm *longterm)
 
 static void close_small(struct longterm *longterm)
 {
-	longterm_close_fd(longterm);
 	if (longterm->priv)
 		munmap(longterm->priv, 2 * sysconf(_SC_PAGESIZE));
-	longterm->priv = NULL;
 }
 
 static int resize(struct longterm *longterm, void *rings, void *sqes)
@@ -113,13 +122,6 @@ static int ask_resized_rings(struct longterm *longterm, void *addr)
 static int ask_resized_sqes(struct longterm *longterm, void *addr)
 {
 	return resize(longterm, longterm->beside, addr);
-}
-
-static int open_ring(struct longterm *longterm)
-{
-	struct io_uring_params params = { 0 };
-
-	return longterm_open_ring(longterm, &params);
 }
 
 static int ask_buffer_ring(struct longterm *longterm, void *addr)
@@ -148,59 +150,62 @@ static int ask_region(struct longterm *longterm, void *addr)
 	return longterm_uring_register(longterm->fd, LONGTERM_REGISTER_MEM_REGION, &reg, 1);
 }
 
-const struct longterm_request longterm_uring_regions[] = {
-	{
-		.name = "ring_memory",
-		.what = "memory for the queues of an io_uring",
-		.needs = "Linux 6.10 (IORING_SETUP_NO_MMAP, pages that are not contiguous)",
-		.partial = -EFAULT,
-		.uses_beside = true,
-		.open = open_none,
-		.ask = ask_rings,
-		.close = longterm_close_fd,
-	}, {
-		.name = "sqe_memory",
-		.what = "memory for the SQEs of an io_uring",
-		.needs = "Linux 6.10 (IORING_SETUP_NO_MMAP, pages that are not contiguous)",
-		.partial = -EFAULT,
-		.uses_beside = true,
-		.open = open_none,
-		.ask = ask_sqes,
-		.close = longterm_close_fd,
-	}, {
-		.name = "resized_ring_memory",
-		.what = "memory for the queues of an io_uring that is resized",
-		.needs = "Linux 6.13 (IORING_REGISTER_RESIZE_RINGS)",
-		.partial = -EFAULT,
-		.uses_beside = true,
-		.open = open_small,
-		.ask = ask_resized_rings,
-		.close = close_small,
-	}, {
-		.name = "resized_sqe_memory",
-		.what = "memory for the SQEs of an io_uring that is resized",
-		.needs = "Linux 6.13 (IORING_REGISTER_RESIZE_RINGS)",
-		.partial = -EFAULT,
-		.uses_beside = true,
-		.open = open_small,
-		.ask = ask_resized_sqes,
-		.close = close_small,
-	}, {
-		.name = "buffer_ring",
-		.what = "memory for an io_uring's ring of provided buffers",
-		.needs = "Linux 5.19 (IORING_REGISTER_PBUF_RING)",
-		.partial = -EFAULT,
-		.open = open_ring,
-		.ask = ask_buffer_ring,
-		.close = longterm_close_fd,
-	}, {
-		.name = "memory_region",
-		.what = "an io_uring memory region",
-		.needs = "Linux 6.13 (IORING_REGISTER_MEM_REGION)",
-		.partial = -EFAULT,
-		.open = open_ring,
-		.ask = ask_region,
-		.close = longterm_close_fd,
-	},
-	{ 0 }
+ROW(longterm_requests, struct longterm_request, ring_memory) = {
+	.name = "ring_memory",
+	.what = "memory for the queues of an io_uring",
+	.needs = "Linux 6.10 (IORING_SETUP_NO_MMAP, pages that are not contiguous)",
+	.partial = -EFAULT,
+	.uses_beside = true,
+	.open = open_none,
+	.ask = ask_rings,
+};
+
+ROW(longterm_requests, struct longterm_request, sqe_memory) = {
+	.name = "sqe_memory",
+	.what = "memory for the SQEs of an io_uring",
+	.needs = "Linux 6.10 (IORING_SETUP_NO_MMAP, pages that are not contiguous)",
+	.partial = -EFAULT,
+	.uses_beside = true,
+	.open = open_none,
+	.ask = ask_sqes,
+};
+
+ROW(longterm_requests, struct longterm_request, resized_ring_memory) = {
+	.name = "resized_ring_memory",
+	.what = "memory for the queues of an io_uring that is resized",
+	.needs = "Linux 6.13 (IORING_REGISTER_RESIZE_RINGS)",
+	.partial = -EFAULT,
+	.uses_beside = true,
+	.open = open_small,
+	.ask = ask_resized_rings,
+	.close = close_small,
+};
+
+ROW(longterm_requests, struct longterm_request, resized_sqe_memory) = {
+	.name = "resized_sqe_memory",
+	.what = "memory for the SQEs of an io_uring that is resized",
+	.needs = "Linux 6.13 (IORING_REGISTER_RESIZE_RINGS)",
+	.partial = -EFAULT,
+	.uses_beside = true,
+	.open = open_small,
+	.ask = ask_resized_sqes,
+	.close = close_small,
+};
+
+ROW(longterm_requests, struct longterm_request, buffer_ring) = {
+	.name = "buffer_ring",
+	.what = "memory for an io_uring's ring of provided buffers",
+	.needs = "Linux 5.19 (IORING_REGISTER_PBUF_RING)",
+	.partial = -EFAULT,
+	.open = open_ring,
+	.ask = ask_buffer_ring,
+};
+
+ROW(longterm_requests, struct longterm_request, memory_region) = {
+	.name = "memory_region",
+	.what = "an io_uring memory region",
+	.needs = "Linux 6.13 (IORING_REGISTER_MEM_REGION)",
+	.partial = -EFAULT,
+	.open = open_ring,
+	.ask = ask_region,
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The packet memory (umem) of an AF_XDP socket: xdp_umem_pin_pages(),
- * net/xdp/xdp_umem.c. It never takes the fast path of GUP.
+ * net/xdp/xdp_umem.c. It does not use the fast path of GUP.
  */
 #include <errno.h>
 #include <linux/if_xdp.h>
@@ -10,8 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/rows.h"
+#include "finding.h"
 #include "longterm.h"
-#include "why.h"
 
 static int open_socket(struct longterm *longterm)
 {
@@ -37,15 +38,11 @@ static int ask_umem(struct longterm *longterm, void *addr)
 	return rc ? -errno : 0;
 }
 
-const struct longterm_request longterm_xdp[] = {
-	{
-		.name = "xdp_umem",
-		.what = "the umem of an AF_XDP socket",
-		.needs = "CONFIG_XDP_SOCKETS",
-		.partial = -ENOMEM,
-		.open = open_socket,
-		.ask = ask_umem,
-		.close = longterm_close_fd,
-	},
-	{ 0 }
+ROW(longterm_requests, struct longterm_request, xdp_umem) = {
+	.name = "xdp_umem",
+	.what = "the umem of an AF_XDP socket",
+	.needs = "CONFIG_XDP_SOCKETS",
+	.partial = -ENOMEM,
+	.open = open_socket,
+	.ask = ask_umem,
 };

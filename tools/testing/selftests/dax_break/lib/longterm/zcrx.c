@@ -2,12 +2,13 @@
 /*
  * io_uring's zero copy receive: io_register_zcrx(), io_uring/zcrx.c, pins the area
  * that packets go to (io_import_umem()) and the ring by which the process gives it
- * back (io_allocate_rbuf_ring()). Newer kernels do so without a network device, real
- * ones of which have to be made for this.
+ * back (io_allocate_rbuf_ring()). Few network devices can do this; newer kernels register
+ * memory without one, and that is what these requests do.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/rows.h"
 #include "longterm/uring.h"
 
 struct zcrx_area {		/* struct io_uring_zcrx_area_reg */
@@ -92,7 +93,7 @@ static int ask_refill_ring(struct longterm *longterm, void *addr)
 	return ask_zcrx(longterm, longterm->beside, addr);
 }
 
-/* A first area, next to what is asked for; the kernel's own memory for the ring. */
+/* Registers a first area, in other memory than what is asked for; the ring is the kernel's. */
 static int open_first_area(struct longterm *longterm)
 {
 	int rc = open_ring(longterm);
@@ -114,13 +115,11 @@ static int open_first_area(struct longterm *longterm)
 
 static void close_first_area(struct longterm *longterm)
 {
-	longterm_close_fd(longterm);
 	if (longterm->priv)
 		munmap(longterm->priv, longterm->len);
-	longterm->priv = NULL;
 }
 
-/* To the first zero copy receive of the ring, which has number 0. */
+/* Adds an area to what open_first_area() has registered, which has number 0. */
 static int ask_another_area(struct longterm *longterm, void *addr)
 {
 	struct zcrx_area area = {
@@ -135,33 +134,32 @@ static int ask_another_area(struct longterm *longterm, void *addr)
 	return longterm_uring_register(longterm->fd, LONGTERM_REGISTER_ZCRX_CTRL, &add, 0);
 }
 
-const struct longterm_request longterm_zcrx[] = {
-	{
-		.name = "zcrx_area",
-		.what = "an area for io_uring's zero copy receive",
-		.needs = "CONFIG_IO_URING_ZCRX and ZCRX_REG_NODEV",
-		.partial = -EFAULT,
-		.uses_beside = true,
-		.open = open_ring,
-		.ask = ask_area,
-		.close = longterm_close_fd,
-	}, {
-		.name = "zcrx_refill_ring",
-		.what = "a refill ring for io_uring's zero copy receive",
-		.needs = "CONFIG_IO_URING_ZCRX and ZCRX_REG_NODEV",
-		.partial = -EFAULT,
-		.uses_beside = true,
-		.open = open_ring,
-		.ask = ask_refill_ring,
-		.close = longterm_close_fd,
-	}, {
-		.name = "zcrx_another_area",
-		.what = "another area for io_uring's zero copy receive",
-		.needs = "CONFIG_IO_URING_ZCRX and ZCRX_CTRL_ADD_AREA",
-		.partial = -EFAULT,
-		.open = open_first_area,
-		.ask = ask_another_area,
-		.close = close_first_area,
-	},
-	{ 0 }
+ROW(longterm_requests, struct longterm_request, zcrx_area) = {
+	.name = "zcrx_area",
+	.what = "an area for io_uring's zero copy receive",
+	.needs = "CONFIG_IO_URING_ZCRX and ZCRX_REG_NODEV",
+	.partial = -EFAULT,
+	.uses_beside = true,
+	.open = open_ring,
+	.ask = ask_area,
+};
+
+ROW(longterm_requests, struct longterm_request, zcrx_refill_ring) = {
+	.name = "zcrx_refill_ring",
+	.what = "a refill ring for io_uring's zero copy receive",
+	.needs = "CONFIG_IO_URING_ZCRX and ZCRX_REG_NODEV",
+	.partial = -EFAULT,
+	.uses_beside = true,
+	.open = open_ring,
+	.ask = ask_refill_ring,
+};
+
+ROW(longterm_requests, struct longterm_request, zcrx_another_area) = {
+	.name = "zcrx_another_area",
+	.what = "another area for io_uring's zero copy receive",
+	.needs = "CONFIG_IO_URING_ZCRX and ZCRX_CTRL_ADD_AREA",
+	.partial = -EFAULT,
+	.open = open_first_area,
+	.ask = ask_another_area,
+	.close = close_first_area,
 };

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <libpmem2.h>
 
+#include "finding.h"
 #include "memory/persistence.h"
-#include "why.h"
 
 static const char *name_of(enum pmem2_granularity granularity)
 {

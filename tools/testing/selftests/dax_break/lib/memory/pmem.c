@@ -10,8 +10,25 @@
 #include <ndctl/libndctl.h>
 
 #include "deadline.h"
+#include "finding.h"
 #include "memory/pmem.h"
-#include "why.h"
+
+int pmem_open(struct ndctl_ctx **ctx)
+{
+	return ndctl_new(ctx) ? why_set(ENOMEM, "cannot set up libndctl") : 0;
+}
+
+struct ndctl_region *pmem_next_region(struct ndctl_ctx *ctx, struct ndctl_region *region)
+{
+	struct ndctl_bus *bus = region ? ndctl_region_get_bus(region) : NULL;
+
+	region = region ? ndctl_region_get_next(region) : NULL;
+	while (!region && (bus = bus ? ndctl_bus_get_next(bus) : ndctl_bus_get_first(ctx))) {
+		ndctl_bus_wait_probe(bus);
+		region = ndctl_region_get_first(bus);
+	}
+	return region;
+}
 
 /*
  * A region without labels has one namespace that is the whole region, whatever
@@ -28,17 +45,11 @@ static bool can_hold(struct ndctl_region *region, __u64 size)
 
 static struct ndctl_region *find_region(struct ndctl_ctx *ctx, __u64 size)
 {
-	struct ndctl_bus *bus;
+	struct ndctl_region *region = pmem_next_region(ctx, NULL);
 
-	ndctl_bus_foreach(ctx, bus) {
-		struct ndctl_region *region;
-
-		ndctl_bus_wait_probe(bus);
-		ndctl_region_foreach(bus, region)
-			if (can_hold(region, size))
-				return region;
-	}
-	return NULL;
+	while (region && !can_hold(region, size))
+		region = pmem_next_region(ctx, region);
+	return region;
 }
 
 static int no_room(__u64 size)
@@ -48,15 +59,10 @@ static int no_room(__u64 size)
 		       (unsigned long long)size >> 20);
 }
 
-static int open_context(struct ndctl_ctx **ctx)
-{
-	return ndctl_new(ctx) ? why_set(ENOMEM, "cannot set up libndctl") : 0;
-}
-
 int pmem_room(__u64 size)
 {
 	struct ndctl_ctx *ctx;
-	int rc = open_context(&ctx);
+	int rc = pmem_open(&ctx);
 
 	if (rc)
 		return rc;
@@ -138,7 +144,7 @@ int pmem_carve(__u64 size, const char *uuid_text, char *device, size_t len)
 
 	if (!parse_uuid(uuid_text, uuid))
 		return why_set(EINVAL, "%s is not a UUID", uuid_text);
-	rc = open_context(&ctx);
+	rc = pmem_open(&ctx);
 	if (rc)
 		return rc;
 	rc = carve(ctx, size, uuid, device, len);
@@ -197,23 +203,16 @@ static bool has_uuid(struct ndctl_namespace *ndns, uuid_t uuid, bool any)
 
 static struct ndctl_namespace *find(struct ndctl_ctx *ctx, const char *uuid_text, bool any)
 {
-	struct ndctl_bus *bus;
+	struct ndctl_region *region = NULL;
+	struct ndctl_namespace *ndns;
 	uuid_t uuid;
 
 	if (!parse_uuid(uuid_text, uuid))
 		return NULL;
-	ndctl_bus_foreach(ctx, bus) {
-		struct ndctl_region *region;
-
-		ndctl_bus_wait_probe(bus);
-		ndctl_region_foreach(bus, region) {
-			struct ndctl_namespace *ndns;
-
-			ndctl_namespace_foreach(region, ndns)
-				if (has_uuid(ndns, uuid, any))
-					return ndns;
-		}
-	}
+	while ((region = pmem_next_region(ctx, region)))
+		ndctl_namespace_foreach(region, ndns)
+			if (has_uuid(ndns, uuid, any))
+				return ndns;
 	return NULL;
 }
 
@@ -271,7 +270,7 @@ int pmem_destroy(const char *uuid, long patience_ms)
 {
 	struct ndctl_namespace *ndns;
 	struct ndctl_ctx *ctx;
-	int rc = open_context(&ctx);
+	int rc = pmem_open(&ctx);
 
 	if (rc)
 		return rc;
@@ -305,35 +304,33 @@ static int usable(struct ndctl_namespace *ndns, char *device, size_t len)
 	return 0;
 }
 
-int pmem_find(const char *uuid, char *device, size_t len)
+/* The namespace with this @uuid; it has to be called @name, too, unless that is NULL. */
+static int find_usable(const char *name, const char *uuid, char *device, size_t len)
 {
 	struct ndctl_namespace *ndns;
 	struct ndctl_ctx *ctx;
-	int rc = open_context(&ctx);
+	int rc = pmem_open(&ctx);
 
 	if (rc)
 		return rc;
 	ndns = find(ctx, uuid, true);
-	if (!ndns || usable(ndns, device, len))
-		rc = why_set(ENOENT, "there is no active namespace %s", uuid);
+	if (ndns && (!name || !strcmp(ndctl_namespace_get_devname(ndns), name)))
+		rc = usable(ndns, device, len);
+	else
+		rc = why_set(EOPNOTSUPP, "%s does not have the UUID %s: compare ndctl list -N",
+			     name ?: "no namespace", uuid);
 	ndctl_unref(ctx);
 	return rc;
 }
 
+int pmem_find(const char *uuid, char *device, size_t len)
+{
+	int rc = find_usable(NULL, uuid, device, len);
+
+	return rc == -EOPNOTSUPP ? why_set(ENOENT, "there is no active namespace %s", uuid) : rc;
+}
+
 int pmem_named(const char *name, const char *uuid, char *device, size_t len)
 {
-	struct ndctl_namespace *ndns;
-	struct ndctl_ctx *ctx;
-	int rc = open_context(&ctx);
-
-	if (rc)
-		return rc;
-	ndns = find(ctx, uuid, true);
-	if (ndns && !strcmp(ndctl_namespace_get_devname(ndns), name))
-		rc = usable(ndns, device, len);
-	else
-		rc = why_set(EOPNOTSUPP, "%s does not have the UUID %s: compare ndctl list -N",
-			     name, uuid);
-	ndctl_unref(ctx);
-	return rc;
+	return find_usable(name, uuid, device, len);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Persistent memory: namespaces in fsdax mode, those that we carve out of unallocated
- * capacity, and one that we are given.
+ * Persistent memory: namespaces in fsdax mode that we carve out of unallocated capacity,
+ * or that the user has named.
  *
  * Carving only uses capacity that no label claims, so nobody's data can be in the way;
  * it works on regions with labels (NVDIMM and CXL memory, QEMU's -device nvdimm with a
@@ -13,6 +13,15 @@
 
 #include <stddef.h>
 #include <linux/types.h>
+
+struct ndctl_ctx;
+struct ndctl_region;
+
+/* Sets up libndctl; the caller ends it with ndctl_unref(). 0 or -ENOMEM. */
+int pmem_open(struct ndctl_ctx **ctx);
+
+/* The region after @region, the first one for NULL; NULL after the last. */
+struct ndctl_region *pmem_next_region(struct ndctl_ctx *ctx, struct ndctl_region *region);
 
 /*
  * 0 if there is something that pmem_carve() could take @size bytes from. Changes nothing.

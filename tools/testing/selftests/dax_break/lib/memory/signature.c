@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "finding.h"
 #include "memory/signature.h"
-#include "why.h"
 
 /* Looks for everything; NULL if there is no memory for it, or @fd cannot be read. */
 static blkid_probe probe(int fd)
@@ -37,7 +37,7 @@ static const char *value_of(blkid_probe pr, const char *name)
 }
 
 /* blkid_do_probe() answers 0 for something, 1 for nothing. */
-int signature_none(int fd, const char *path)
+int signature_require_none(int fd, const char *path)
 {
 	blkid_probe pr = probe(fd);
 	int found = pr ? blkid_do_probe(pr) : -1;
@@ -76,7 +76,7 @@ static int check(blkid_probe pr, const char *uuid)
 	return seen && !strcasecmp(seen, uuid) ? 0 : -ENODATA;
 }
 
-int signature_is(const char *path, const char *uuid)
+int signature_expect(const char *path, const char *uuid)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	blkid_probe pr = fd < 0 ? NULL : probe(fd);
@@ -106,7 +106,7 @@ int signature_wipe(const char *path, const char *uuid)
 	int fd, rc = 0;
 
 	/* No need to claim it, which somebody else may have done. */
-	if (signature_is(path, uuid))
+	if (signature_expect(path, uuid))
 		return 0;
 	fd = claim(path);
 	if (fd < 0)

@@ -9,16 +9,16 @@
 #include <stddef.h>
 
 /*
- * 0 if the device @path, open as @fd, bears no signature. -EOPNOTSUPP: it does, or
+ * Returns 0 if the device @path, open as @fd, bears no signature. -EOPNOTSUPP: it does, or
  * there is no way to tell.
  */
-int signature_none(int fd, const char *path);
+int signature_require_none(int fd, const char *path);
 
 /* The UUID of the filesystem in the device or file @fd. -EIO: there is none. */
 int signature_uuid(int fd, char *uuid, size_t size);
 
 /* 0 if what @path holds is the filesystem with this @uuid; else -ENODATA. */
-int signature_is(const char *path, const char *uuid);
+int signature_expect(const char *path, const char *uuid);
 
 /*
  * Wipes the signature of the filesystem with this @uuid off the device @path, unless

@@ -8,12 +8,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "finding.h"
 #include "quiet.h"
-#include "why.h"
 
 /*
- * What complaints begin with or contain. Not every error is one: a request that the
- * gate fails on purpose is an I/O error, too.
+ * A record that contains one of these is a complaint. Not every error is: the gate also
+ * fails requests on purpose, which are I/O errors.
  */
 static const char *const complaints[] = {
 	/* kernel/panic.c, lib/bug.c, arch fault handlers */
@@ -34,10 +34,10 @@ static const char *const complaints[] = {
 };
 
 static int log_fd = -1;
-/* How many WARNs were known at the last look, by whichever process. */
+/* How many WARNs there were at the last look, whichever process took it. */
 static unsigned long *known_warnings;
 
-/* How many there were, or 0: the kernel does not count them (Linux 6.1, sysfs). */
+/* How many WARNs there have been; 0 where the kernel does not count them (sysfs, Linux 6.1). */
 static unsigned long count_warnings(void)
 {
 	FILE *f = fopen("/sys/kernel/warn_count", "re");
@@ -50,7 +50,7 @@ static unsigned long count_warnings(void)
 	return count;
 }
 
-/* Without debugfs there is no way; then the first WARN of each kind has to do. */
+/* Arms WARN_ON_ONCE(). Without debugfs only the first WARN of each kind is seen. */
 static void arm(void)
 {
 	int fd = open("/sys/kernel/debug/clear_warn_once", O_WRONLY | O_CLOEXEC);
@@ -79,8 +79,8 @@ int quiet_begin(void)
 }
 
 /*
- * The next record's text, without its prefix ("LEVEL,SEQUENCE,TIME,FLAGS;") and the
- * lines behind it. False: there is none.
+ * Copies the text of the next record, without the prefix ("LEVEL,SEQUENCE,TIME,FLAGS;") and
+ * without the lines that follow it. False: there is no other record.
  */
 static bool next_record(char *text, size_t size)
 {
@@ -116,11 +116,11 @@ int quiet_check(void)
 		return 0;
 	while (next_record(text, sizeof(text)))
 		if (!first[0] && is_complaint(text))
-			strcpy(first, text);
+			snprintf(first, sizeof(first), "%s", text);
 	known = *known_warnings;
 	count = count_warnings();
 	*known_warnings = count;
-	/* The log is a ring, and may have lost it. */
+	/* The log is a ring: it may have lost the complaint. */
 	if (!first[0] && count != known)
 		snprintf(first, sizeof(first), "%lu WARNs (warn_count), lost from its log",
 			 count - known);

@@ -12,33 +12,37 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/proc.h"
 #include "deadline.h"
-#include "proc.h"
+#include "finding.h"
+#include "virtiofs.h"
 #include "waiter.h"
-#include "why.h"
 
 /*
- * CPU time that no operation of ours needs, but a spin soon has. In a guest whose host
- * is busy, CPU time passes while nothing is executed; so the waiter must also have
- * been seen running that often, by an observer who is slowed down as much.
+ * No operation of ours needs so much CPU time, but one that spins soon has used it. In a
+ * guest whose host is busy, CPU time passes while nothing is executed, so the waiter must
+ * also have been seen running so many times: the observer is slowed down as much.
  */
 #define SPIN_MS		500
 #define SPIN_LOOKS	300
-/* Where nothing says, or matters, what it sleeps in: this long without waking is blocked. */
-#define DWELL_MS	500
 /*
- * Not woken: as long in the sleep from before the last release, and seen in it as often.
- * A waiter that is woken is runnable at once, however long it takes to run.
+ * A waiter that has been in one sleep for so long is blocked, where it cannot be read, or
+ * does not matter, what it sleeps in. If the sleep is from before the last release, and it
+ * was seen there so many times, it has missed its wake-up: a waiter that is woken becomes
+ * runnable at once, however long it takes until it runs.
  */
-#define STALL_MS	500
-#define STALL_LOOKS	300
-/* How long a sleep is watched, and what may happen in it: others share the wait queue. */
+#define LONG_MS		500
+#define LONG_LOOKS	300
+/*
+ * How long waiter_watch() watches, and how much may happen meanwhile: others share the wait
+ * queue, and wake the waiter up, too.
+ */
 #define WATCH_MS	100
 #define WATCH_WAKES	5
 #define WATCH_CPU_MS	50
-/* A killed task that is not gone by then will not go before its pin does. */
+/* A killed task that is not gone by then does not die before its pin is gone. */
 #define KILL_MS		2000
-/* On a busy machine, one that sleeps uninterruptibly must also be seen to as often. */
+/* A killed task is stuck only if it is also seen stuck so many times: the machine is busy. */
 #define STUCK_LOOKS	100
 
 struct waiter_shared {
@@ -56,7 +60,7 @@ static double now_ms(void)
 	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
 }
 
-/* Of the child, for its signal handler. */
+/* In the child, for its signal handler. */
 static struct waiter_shared *my_shared;
 
 static void on_signal(int sig)
@@ -74,7 +78,7 @@ static void child(struct waiter_shared *shared, int go, int (*fn)(void *), void 
 	sigaction(SIGUSR1, &action, NULL);
 	action.sa_flags = SA_RESTART;
 	sigaction(SIGUSR2, &action, NULL);
-	/* Dies with the test, whatever kills that. */
+	/* The child dies with the test, whatever kills the test. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (read(go, &byte, 1) == 1) {
 		start = now_ms();
@@ -122,14 +126,14 @@ void waiter_start(struct waiter *waiter)
 	atomic_store(&waiter->shared->done, false);
 	waiter->start_ticks = proc_task(waiter->pid).ticks;
 	if (write(waiter->go, "", 1) != 1)
-		abort();	/* an empty pipe takes a byte */
+		abort();	/* an empty pipe always takes a byte */
 }
 
 /*
- * Functions that only a layout break sleeps in, by parts of their names. In 6.1 as
- * in 7.3 these are ext4_, xfs_ and fuse_wait_dax_page(), since 6.15 called from
- * dax_break_layout(), and dax_break_layout_final() (fs/dax.c). The others would
- * be it if a compiler inlined differently.
+ * Parts of the names of functions that only a layout break sleeps in. From 6.1 to 7.3 these
+ * are ext4_, xfs_ and fuse_wait_dax_page(), which dax_break_layout() calls since 6.15, and
+ * dax_break_layout_final() (fs/dax.c). The other names would show up if a compiler inlined
+ * differently.
  */
 static const char *const break_functions[] = {
 	"wait_dax_page", "wait_page_idle",
@@ -137,9 +141,9 @@ static const char *const break_functions[] = {
 };
 
 /*
- * Is it the layout break that the waiter sleeps in? Only the innermost function
- * counts: below a layout break a task can also wait for a lock.
- * 1: yes; 0: something else; -1: the kernel does not tell.
+ * Does the waiter sleep in the layout break? Only the innermost function counts, since a
+ * task in a layout break can also wait for a lock. 1: yes; 0: it sleeps in something else;
+ * -1: the kernel does not tell.
  */
 static int sleeps_in_break(struct waiter *waiter)
 {
@@ -150,7 +154,7 @@ static int sleeps_in_break(struct waiter *waiter)
 		proc_read(runner(waiter), "wchan", text, sizeof(text));
 	if (!text[0] || !strcmp(text, "0"))
 		return -1;
-	/* "[<0>] function+0x12/0x34" a line, or just "function" */
+	/* A line of the stack is "[<0>] function+0x12/0x34"; wchan is just "function". */
 	function = text[0] == '[' ? text + strcspn(text, " ") + 1 : text;
 	snprintf(waiter->where, sizeof(waiter->where), "%.*s", (int)strcspn(function, "+\n"),
 		 function);
@@ -160,7 +164,7 @@ static int sleeps_in_break(struct waiter *waiter)
 	return 0;
 }
 
-/* Has the child exited? Then that is what the operation consisted of, or a crash. */
+/* Has the child exited? Then either the operation was to exit, or it crashed. */
 static bool exited(struct waiter *waiter)
 {
 	siginfo_t info = { 0 };
@@ -173,90 +177,122 @@ static bool exited(struct waiter *waiter)
 	return true;
 }
 
-/* Which sleep ends the observation. */
+/*
+ * Which sleep ends the observation: any in the layout break, one that is new there, none,
+ * or a long one, wherever.
+ */
 enum until { ANY_SLEEP, NEW_SLEEP, NO_SLEEP, LONG_SLEEP };
 
-static enum waiter_state observe(struct waiter *waiter, enum until until)
+/* What an observation remembers from one look to the next. */
+struct watch {
+	enum until until;
+	unsigned int running;	/* how many times it was seen running */
+	unsigned long switches;	/* the sleep that it was last seen in, */
+	unsigned int looks;	/* how many times, */
+	long deadline;		/* and when that is a long one */
+};
+
+static bool spins(struct waiter *waiter, struct watch *watch, const struct proc_task *task)
 {
 	unsigned long spin = SPIN_MS * sysconf(_SC_CLK_TCK) / 1000;
+
+	watch->running += task->state == 'R';
+	if (task->ticks - waiter->start_ticks < spin || watch->running < SPIN_LOOKS)
+		return false;
+	snprintf(waiter->where, sizeof(waiter->where), "%d ms of CPU time", SPIN_MS);
+	return true;
+}
+
+/* Has the sleep, which @switches identifies, become a long one? */
+static bool sleeps_long(struct watch *watch, unsigned long switches)
+{
+	if (switches != watch->switches) {
+		watch->switches = switches;
+		watch->looks = 0;
+		watch->deadline = deadline_in(LONG_MS);
+	}
+	watch->looks++;
+	return deadline_over(watch->deadline);
+}
+
+/* Does this sleep end the observation? Then with *@state. */
+static bool sleep_ends(struct waiter *waiter, const struct watch *watch,
+		       enum waiter_state *state)
+{
+	bool new = watch->switches != waiter->switches;
+
+	waiter->switches = watch->switches;
+	*state = WAITER_BLOCKED;
+	if (watch->until == ANY_SLEEP || watch->until == LONG_SLEEP ||
+	    (watch->until == NEW_SLEEP && new))
+		return true;
+	if (watch->until == NEW_SLEEP)
+		*state = WAITER_LOST;
+	return watch->looks >= LONG_LOOKS && deadline_over(watch->deadline);
+}
+
+static enum waiter_state look_until(struct waiter *waiter, enum until until)
+{
+	struct watch watch = { .until = until, .deadline = deadline_in(LONG_MS) };
 	long deadline = deadline_in(DEADLINE_MS);
-	long dwell = deadline_in(DWELL_MS);
-	long stall = deadline_in(STALL_MS);
-	unsigned long dwell_switches = 0;
-	unsigned int running = 0, stalled = 0;
+	enum waiter_state state;
 
 	for (;; deadline_pause()) {
 		struct proc_task task = proc_task(runner(waiter));
-		unsigned long switches = 0;
+		bool is_long = false;
 		int in_break = 0;
 
 		if (task.state == 'S' || task.state == 'D') {
-			switches = proc_switches(runner(waiter));
+			is_long = sleeps_long(&watch, proc_switches(runner(waiter)));
 			in_break = sleeps_in_break(waiter);
-			if (until == LONG_SLEEP && in_break >= 0)
-				in_break = -1;
 		}
-		/* After the look, so that "asleep" is never said of a finished one. */
+		/* After that look, so that a waiter that is done never counts as asleep. */
 		if (atomic_load(&waiter->shared->done) || (task.state == 'Z' && exited(waiter)))
 			return WAITER_DONE;
-		running += task.state == 'R';
-		if (task.ticks - waiter->start_ticks >= spin && running >= SPIN_LOOKS) {
-			snprintf(waiter->where, sizeof(waiter->where), "%d ms of CPU time",
-				 SPIN_MS);
+		if (spins(waiter, &watch, &task))
 			return WAITER_SPINNING;
-		}
-		if (in_break < 0 && switches != dwell_switches) {
-			dwell_switches = switches;
-			dwell = deadline_in(DWELL_MS);
-		} else if (in_break < 0 && deadline_over(dwell)) {
-			if (until != LONG_SLEEP)
+		if (until == LONG_SLEEP) {
+			in_break = is_long;
+		} else if (in_break < 0) {
+			in_break = is_long;
+			if (is_long)
 				snprintf(waiter->where, sizeof(waiter->where),
 					 "a place that cannot be read (guessed after %d ms)",
-					 DWELL_MS);
-			in_break = 1;
+					 LONG_MS);
 		}
-		/* The same sleep before and after its stack was read? */
-		if (in_break > 0 && proc_switches(runner(waiter)) == switches) {
-			bool new = switches != waiter->switches;
-
-			waiter->switches = switches;
-			if (until == ANY_SLEEP || until == LONG_SLEEP ||
-			    (until == NEW_SLEEP && new))
-				return WAITER_BLOCKED;
-			if (new) {
-				stall = deadline_in(STALL_MS);
-				stalled = 0;
-			}
-			if (++stalled >= STALL_LOOKS && deadline_over(stall))
-				return until == NO_SLEEP ? WAITER_BLOCKED : WAITER_LOST;
-		}
+		/* Was it in the same sleep before and after its stack was read? */
+		if (in_break && proc_switches(runner(waiter)) == watch.switches &&
+		    sleep_ends(waiter, &watch, &state))
+			return state;
 		if (deadline_over(deadline))
-			return in_break > 0 && until == NO_SLEEP ? WAITER_BLOCKED : WAITER_LOST;
+			return in_break && until == NO_SLEEP ? WAITER_BLOCKED : WAITER_LOST;
 	}
+}
+
+static int observe(struct waiter *waiter, enum until until)
+{
+	waiter->seen = look_until(waiter, until);
+	return waiter->seen;
 }
 
 int waiter_observe(struct waiter *waiter)
 {
-	waiter->seen = observe(waiter, ANY_SLEEP);
-	return waiter->seen;
+	return observe(waiter, ANY_SLEEP);
 }
 
 int waiter_observe_again(struct waiter *waiter)
 {
-	waiter->seen = observe(waiter, NEW_SLEEP);
-	return waiter->seen;
+	return observe(waiter, NEW_SLEEP);
 }
 
 int waiter_observe_end(struct waiter *waiter)
 {
-	waiter->seen = observe(waiter, NO_SLEEP);
-	return waiter->seen;
+	return observe(waiter, NO_SLEEP);
 }
 
 int waiter_observe_any(struct waiter *waiter)
 {
-	waiter->seen = observe(waiter, LONG_SLEEP);
-	return waiter->seen;
+	return observe(waiter, LONG_SLEEP);
 }
 
 int waiter_watch(struct waiter *waiter)
@@ -287,20 +323,37 @@ void waiter_signal(struct waiter *waiter, int sig)
 	kill(waiter->pid, sig);
 }
 
+bool waiter_is_running(const struct waiter *waiter)
+{
+	return proc_task(runner(waiter)).state == 'R';
+}
+
 unsigned int waiter_handled(const struct waiter *waiter)
 {
 	return atomic_load(&waiter->shared->handled);
 }
 
+/* Reaps the child, which has been killed. False: it does not die. */
+static bool reap(pid_t pid)
+{
+	long deadline = deadline_in(KILL_MS), patience = deadline_in(PROC_STUCK_MS);
+	unsigned int stuck = 0;
+
+	while (waitpid(pid, NULL, WNOHANG) != pid) {
+		stuck = proc_stuck(pid, VIRTIOFS_WAIT) ? stuck + 1 : 0;
+		if (deadline_over(deadline) || (deadline_over(patience) && stuck >= STUCK_LOOKS))
+			return false;
+		deadline_pause();
+	}
+	return true;
+}
+
 bool waiter_kill(struct waiter *waiter)
 {
-	int status;
-
-	waiter->task = 0;	/* the whole process has to go */
+	waiter->task = 0;	/* the whole process has to die */
 	waiter->start_ticks = proc_task(waiter->pid).ticks;
 	kill(waiter->pid, SIGKILL);
-	waiter->seen = observe(waiter, NO_SLEEP);
-	if (waiter->seen != WAITER_DONE || !deadline_wait_child(waiter->pid, KILL_MS, &status))
+	if (observe(waiter, NO_SLEEP) != WAITER_DONE || !reap(waiter->pid))
 		return false;
 	close(waiter->go);
 	waiter->pid = 0;
@@ -339,28 +392,13 @@ const char *waiter_describe(const struct waiter *waiter)
 	return text;
 }
 
-/* Reaps the child, which has been killed; false if it does not go. */
-static bool reap(pid_t pid)
-{
-	long deadline = deadline_in(KILL_MS), patience = deadline_in(PROC_STUCK_MS);
-	unsigned int stuck = 0;
-
-	while (waitpid(pid, NULL, WNOHANG) != pid) {
-		stuck = proc_stuck(pid) ? stuck + 1 : 0;
-		if (deadline_over(deadline) || (deadline_over(patience) && stuck >= STUCK_LOOKS))
-			return false;
-		deadline_pause();
-	}
-	return true;
-}
-
 bool waiter_end(struct waiter *waiter)
 {
 	if (!waiter->pid)
 		return true;
 	/*
-	 * With its operation done it only waits for another start, or for the end of the
-	 * pipe; but that does not come if a waiter forked later has the pipe, too.
+	 * A child whose operation is done waits for another start, or for the end of the
+	 * pipe. But the pipe does not end if a waiter that was forked later has it, too.
 	 */
 	close(waiter->go);
 	kill(waiter->pid, SIGKILL);

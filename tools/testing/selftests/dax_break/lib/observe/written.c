@@ -6,13 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "why.h"
+#include "finding.h"
 #include "written.h"
 
-/* Of all tests: one runs at a time, and takes over what a killed one left. */
+/* All tests use the same: they run one at a time, and take over what a killed one left. */
 #define INSTANCE	"/sys/kernel/tracing/instances/dax_break"
 
-/* How TP_printk() of include/trace/events/fs_dax.h writes it; numbers in hex. */
+/* As TP_printk() in include/trace/events/fs_dax.h writes it; the numbers are in hex. */
 #define EVENT	"dax_writeback_one: dev %*d:%*d ino %llx pgoff %lx pglen %lx"
 
 static int write_text(const char *path, const char *text)
@@ -65,6 +65,6 @@ int written_look(ino_t ino, bool *written, unsigned int count)
 
 void written_end(void)
 {
-	/* Busy is what has been removed by somebody else, or what cannot be: no matter. */
+	/* It does not matter if this fails: the next test takes the instance over. */
 	rmdir(INSTANCE);
 }

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * What shares blocks between two ranges of the same length, or exchanges them: of two
+ * files, or of one. Ranges are given by a file and the byte where they start.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -7,7 +11,8 @@
 #include <linux/types.h>
 #include <unistd.h>
 
-#include "op/share.h"
+#include "base/rows.h"
+#include "op.h"
 
 /* <xfs/xfs_fs.h> */
 struct xfs_exchange_range {
@@ -45,7 +50,12 @@ struct xfs_swap_extents {
 #define XFS_IOC_EXCHANGE_RANGE	_IOW('X', 129, struct xfs_exchange_range)
 #define XFS_IOC_SWAPEXT		_IOWR('X', 109, struct xfs_swap_extents)
 
-int share_clone(int from, off_t start, int to, off_t to_start, off_t len)
+static int share_file(int from, off_t start, int to, off_t to_start, off_t len)
+{
+	return ioctl(to, FICLONE, from) ? -errno : 0;
+}
+
+static int share_clone(int from, off_t start, int to, off_t to_start, off_t len)
 {
 	struct file_clone_range range = {
 		.src_fd = from,
@@ -57,7 +67,8 @@ int share_clone(int from, off_t start, int to, off_t to_start, off_t len)
 	return ioctl(to, FICLONERANGE, &range) ? -errno : 0;
 }
 
-int share_dedupe(int from, off_t start, int to, off_t to_start, off_t len)
+/* Returns 0 even if the contents differ: a device may have written to a page meanwhile. */
+static int share_dedupe(int from, off_t start, int to, off_t to_start, off_t len)
 {
 	struct file_dedupe_range *range = calloc(1, sizeof(*range) + sizeof(range->info[0]));
 	int rc;
@@ -74,7 +85,7 @@ int share_dedupe(int from, off_t start, int to, off_t to_start, off_t len)
 	return rc == FILE_DEDUPE_RANGE_DIFFERS ? 0 : rc;
 }
 
-int share_copy(int from, off_t start, int to, off_t to_start, off_t len)
+static int share_copy(int from, off_t start, int to, off_t to_start, off_t len)
 {
 	off_t end = start + len;
 
@@ -88,7 +99,7 @@ int share_copy(int from, off_t start, int to, off_t to_start, off_t len)
 }
 
 /* The first of the files that the ioctl takes is the one whose number is given to it. */
-int share_exchange(int one, off_t start, int other, off_t other_start, off_t len)
+static int share_exchange(int one, off_t start, int other, off_t other_start, off_t len)
 {
 	struct xfs_exchange_range range = {
 		.file1_fd = other,
@@ -103,7 +114,8 @@ int share_exchange(int one, off_t start, int other, off_t other_start, off_t len
 	return errno == ENOTTY ? -EOPNOTSUPP : -errno;
 }
 
-int share_swap_extents(int one, int other)
+/* All of two files, as xfs_fsr does it. */
+static int share_swap_extents(int one, off_t start, int other, off_t other_start, off_t len)
 {
 	struct xfs_swap_extents swap = { .target = one, .tmp = other };
 	struct stat st;
@@ -119,3 +131,169 @@ int share_swap_extents(int one, int other)
 	swap.stat.ctime.tv_nsec = st.st_ctim.tv_nsec;
 	return ioctl(one, XFS_IOC_SWAPEXT, &swap) ? -errno : 0;
 }
+
+/* The second range is one of the peer, or the one right behind the first. */
+static int from_run(const struct op *op, const struct op_target *t)
+{
+	return op->share(t->fd, t->start, t->peer, t->start, t->len);
+}
+
+static int to_run(const struct op *op, const struct op_target *t)
+{
+	return op->share(t->peer, t->start, t->fd, t->start, t->len);
+}
+
+static int within_run(const struct op *op, const struct op_target *t)
+{
+	return op->share(t->fd, t->start, t->fd, t->start + t->len, t->len);
+}
+
+static void gives(struct image *file, off_t start, struct image *peer, off_t at, off_t len)
+{
+	image_share(peer, at, file, start, len);
+}
+
+static void gives_if_equal(struct image *file, off_t start, struct image *peer, off_t at,
+			   off_t len)
+{
+	if (image_equal(file, start, peer, at, len))
+		image_share(peer, at, file, start, len);
+}
+
+ROW(ops, struct op, clone_from) = {
+	.name = "clone_from",
+	.needs = FS_REFLINK,
+	.reach = OP_WHOLE,
+	.flags = OP_PEER,
+	.run = from_run,
+	.share = share_file,
+	.result = gives,
+};
+
+ROW(ops, struct op, clone_to) = {
+	.name = "clone_to",
+	.needs = FS_REFLINK,
+	.reach = OP_WHOLE,
+	.flags = OP_PEER | OP_FREES | OP_MEETS_SHARED,
+	.run = to_run,
+	.share = share_file,
+	.result = image_share,
+};
+
+ROW(ops, struct op, clone_range_from) = {
+	.name = "clone_range_from",
+	.needs = FS_REFLINK,
+	.flags = OP_PEER,
+	.run = from_run,
+	.share = share_clone,
+	.result = gives,
+};
+
+ROW(ops, struct op, clone_range_to) = {
+	.name = "clone_range_to",
+	.needs = FS_REFLINK,
+	.flags = OP_PEER | OP_FREES,
+	.run = to_run,
+	.share = share_clone,
+	.result = image_share,
+};
+
+ROW(ops, struct op, dedupe_from) = {
+	.name = "dedupe_from",
+	.needs = FS_REFLINK,
+	.flags = OP_PEER | OP_EQUAL | OP_STATUS,
+	.run = from_run,
+	.share = share_dedupe,
+	.result = gives_if_equal,
+};
+
+ROW(ops, struct op, dedupe_to) = {
+	.name = "dedupe_to",
+	.needs = FS_REFLINK,
+	.flags = OP_PEER | OP_EQUAL | OP_STATUS,
+	.run = to_run,
+	.share = share_dedupe,
+	.result = gives_if_equal,
+};
+
+ROW(ops, struct op, copy_from) = {
+	.name = "copy_from",
+	.needs = FS_REFLINK,
+	.flags = OP_PEER | OP_FALLS_BACK,
+	.run = from_run,
+	.share = share_copy,
+	.result = gives,
+};
+
+ROW(ops, struct op, copy_to) = {
+	.name = "copy_to",
+	.needs = FS_REFLINK,
+	.flags = OP_PEER | OP_FALLS_BACK | OP_FREES,
+	.run = to_run,
+	.share = share_copy,
+	.result = image_share,
+};
+
+ROW(ops, struct op, exchange) = {
+	.name = "exchange",
+	.needs = FS_EXCHANGE,
+	.flags = OP_PEER | OP_EXCHANGES,
+	.run = from_run,
+	.share = share_exchange,
+	.result = image_swap,
+};
+
+ROW(ops, struct op, exchange_plain) = {
+	.name = "exchange_plain",
+	.needs = FS_EXCHANGE,
+	.flags = OP_RARE | OP_PEER | OP_PEER_PLAIN | OP_EXCHANGES,
+	.run = from_run,
+	.share = share_exchange,
+	.result = image_swap,
+};
+
+ROW(ops, struct op, swap_extents) = {
+	.name = "swap_extents",
+	.needs = FS_SWAP_EXTENTS,
+	.reach = OP_WHOLE,
+	.flags = OP_RARE | OP_PEER | OP_EXCHANGES,
+	.run = from_run,
+	.share = share_swap_extents,
+	.result = image_swap,
+};
+
+ROW(ops, struct op, clone_within) = {
+	.name = "clone_within",
+	.needs = FS_REFLINK,
+	.flags = OP_WITHIN,
+	.run = within_run,
+	.share = share_clone,
+	.result = gives,
+};
+
+ROW(ops, struct op, dedupe_within) = {
+	.name = "dedupe_within",
+	.needs = FS_REFLINK,
+	.flags = OP_WITHIN | OP_EQUAL | OP_STATUS,
+	.run = within_run,
+	.share = share_dedupe,
+	.result = gives_if_equal,
+};
+
+ROW(ops, struct op, copy_within) = {
+	.name = "copy_within",
+	.needs = FS_REFLINK,
+	.flags = OP_WITHIN | OP_FALLS_BACK,
+	.run = within_run,
+	.share = share_copy,
+	.result = gives,
+};
+
+ROW(ops, struct op, exchange_within) = {
+	.name = "exchange_within",
+	.needs = FS_EXCHANGE,
+	.flags = OP_WITHIN | OP_EXCHANGES,
+	.run = within_run,
+	.share = share_exchange,
+	.result = image_swap,
+};

@@ -1,36 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Those who use the mappings of a race meanwhile: loads and stores, which fault pages in;
- * mprotect(), munmap(), and mapping again; and fsync(), which locks entries.
- *
- * Where there is no block, or no mapping at the moment, a signal says so: the access has
- * failed, and that is all.
+ * Accesses to the mappings: loads and stores, which fault pages in; changes of the mappings;
+ * and fsync(2) and its relatives, which lock entries while they write pages back. A page may
+ * have no block, or no mapping at the moment. The signal then only makes the access fail.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kselftest.h"
-#include "race/internal.h"
+#include "race/parts.h"
 
-/* Pages that are unmapped, protected or written back at a time, at most. */
+/* Pages that are unmapped, protected or written back at a time: no file has fewer. */
 #define MAX_COUNT	16U
-/* A store is of so many words: what follows from it is seen in any of them. */
+/* Words of a store: more than one, since race_content_ok() ignores a single one. */
 #define STORE_WORDS	8U
-/* Between two of them. */
+/* Between two accesses, at most. */
 #define PAUSE_US	200
 
 static __thread sigjmp_buf *trap;
 
 static void on_fault(int sig)
 {
-	if (trap)
-		siglongjmp(*trap, 1);
+	sigjmp_buf *to = trap;
+
+	trap = NULL;
+	if (to)
+		siglongjmp(*to, 1);
 	signal(sig, SIG_DFL);
 	raise(sig);
 }
@@ -43,7 +41,7 @@ static void catch_faults(void)
 	sigaction(SIGSEGV, &action, NULL);
 }
 
-/* What a thread does next, and where. */
+/* Where a thread accesses a file next. */
 struct access {
 	struct race_thread *thread;
 	struct race_file *file;
@@ -53,74 +51,59 @@ struct access {
 	size_t len;
 };
 
-static int load(struct access *a)
+/* Stores @word so many times, or loads one if @count is 0. */
+static int touch(__u64 *at, __u64 word, unsigned int count)
 {
 	sigjmp_buf here;
 
 	trap = &here;
-	if (sigsetjmp(here, 0)) {
-		trap = NULL;
+	if (sigsetjmp(here, 0))
 		return -EFAULT;
-	}
-	__atomic_load_n(a->addr, __ATOMIC_RELAXED);
+	if (!count)
+		__atomic_load_n(at, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < count; i++)
+		__atomic_store_n(&at[i], word, __ATOMIC_RELAXED);
 	trap = NULL;
 	return 0;
+}
+
+static int load(struct access *a)
+{
+	return touch((__u64 *)a->addr, 0, 0);
 }
 
 static int store(struct access *a)
 {
-	__u64 word = race_store_word(a->number, a->page, a->thread->number, a->thread->events);
+	__u64 word = race_store_word(a->number, a->page, a->thread->number, a->thread->begun);
 	size_t words = a->file->file.page_size / sizeof(word);
 	__u64 *to = (__u64 *)a->addr + race_random(a->thread, words - STORE_WORDS);
-	sigjmp_buf here;
 
-	if (a->thread->race->spec->class->read_only)
-		return load(a);
-	trap = &here;
-	if (sigsetjmp(here, 0)) {
-		trap = NULL;
-		return -EFAULT;
-	}
-	for (unsigned int i = 0; i < STORE_WORDS; i++)
-		__atomic_store_n(&to[i], word, __ATOMIC_RELAXED);
-	trap = NULL;
-	return 0;
+	return a->thread->race->spec->mix->read_only ? load(a) : touch(to, word, STORE_WORDS);
 }
 
-/* All of it, so that operations have blocks to take, and scans something to look at. */
+/* Populates a whole mapping: operations need blocks to take, and scans need entries. */
 static int populate(struct access *a)
 {
-#ifdef MADV_POPULATE_WRITE
-	bool reads = a->thread->race->spec->class->read_only;
+	int how = a->thread->race->spec->mix->read_only ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
 
-	if (!madvise(a->file->maps[a->map], a->file->len,
-		     reads ? MADV_POPULATE_READ : MADV_POPULATE_WRITE))
-		return 0;
-#endif
-	return load(a);
+	return madvise(a->file->maps[a->map], a->file->file.size, how) ? load(a) : 0;
 }
 
-/*
- * Not only for that moment: whoever accesses it meanwhile has his signal, or EFAULT. The
- * addresses stay taken, or another thread's mmap(2) would get them.
- */
+/* Other threads that access the pages meanwhile get a signal, or EFAULT. */
 static int remap(struct access *a)
 {
-	if (mmap(a->addr, a->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
-	    MAP_FAILED)
-		return -errno;
+	int rc = race_unmap(a->addr, a->len);
+
 	sched_yield();
-	return race_map(a->thread->race, a->number, a->map, a->page, a->count);
+	return rc ?: race_map(a->thread->race, a->number, a->map, a->page, a->count);
 }
 
 static int protect(struct access *a)
 {
-	int all = PROT_READ | (a->thread->race->spec->class->read_only ? 0 : PROT_WRITE);
-
 	if (mprotect(a->addr, a->len, PROT_READ))
 		return -errno;
 	sched_yield();
-	return mprotect(a->addr, a->len, all) ? -errno : 0;
+	return mprotect(a->addr, a->len, a->thread->race->prot) ? -errno : 0;
 }
 
 static int dont_need(struct access *a)
@@ -133,7 +116,7 @@ static int sync_range(struct access *a)
 	return msync(a->addr, a->len, MS_SYNC) ? -errno : 0;
 }
 
-/* Of pages that have just been pinned, and so are dirty: entries are locked in turn. */
+/* Writes pages back that have just been pinned, and so are dirty: this locks their entries. */
 static int write_back(struct access *a)
 {
 	int rc = store(a);
@@ -153,7 +136,7 @@ struct kind {
 	const char *name;
 	int (*run)(struct access *a);
 	unsigned int weight;
-	bool with_dma;		/* where DMA is under way */
+	bool with_dma;		/* on pages with DMA under way */
 };
 
 static const struct kind faults[] = {
@@ -163,27 +146,29 @@ static const struct kind faults[] = {
 	{ "remap", remap, 1, false },
 	{ "protect", protect, 1, false },
 	{ "MADV_DONTNEED", dont_need, 1, false },
+	{ .name = NULL },
 };
 
 static const struct kind syncs[] = {
 	{ "fsync", sync_file, 1, false },
 	{ "msync", sync_range, 1, false },
 	{ "sync_file_range", write_back, 8, true },
+	{ .name = NULL },
 };
 
-static const struct kind *choose(struct race_thread *thread, const struct kind *kinds, size_t count)
+static const struct kind *choose(struct race_thread *thread, const struct kind *kinds)
 {
 	unsigned int sum = 0, pick;
 
-	for (size_t i = 0; i < count; i++)
-		sum += kinds[i].weight;
+	for (const struct kind *kind = kinds; kind->name; kind++)
+		sum += kind->weight;
 	pick = race_random(thread, sum);
 	while (pick >= kinds->weight)
 		pick -= kinds++->weight;
 	return kinds;
 }
 
-/* To the pages of one of the requests that operations will meet, if there are any. */
+/* Chooses the pages of a request that an operation is about to meet, if there is one. */
 static void aim_at_dma(struct access *a)
 {
 	const struct race *race = a->thread->race;
@@ -191,16 +176,16 @@ static void aim_at_dma(struct access *a)
 
 	for (unsigned int t = 0; t < race->nr_threads; t++) {
 		const struct race_thread *dma = &race->threads[(from + t) % race->nr_threads];
-		/* A copy: the next one may begin at any time. */
-		const struct race_event event = dma->log[(dma->events - 1) % RACE_EVENTS];
+		/* A copy, since the thread may begin its next request at any time. */
+		const struct race_event event = *race_last_event(dma);
 
-		if (!dma->source || dma->begun == dma->ended || !event.count ||
-		    !race->files[event.file].wanted)
-			continue;
-		a->number = event.file;
-		a->page = event.page;
-		a->count = event.count;
-		return;
+		if (dma->role == RACE_DMA && dma->begun != dma->ended && event.count &&
+		    race->files[event.file].wanted) {
+			a->number = event.file;
+			a->page = event.page;
+			a->count = event.count;
+			return;
+		}
 	}
 }
 
@@ -208,49 +193,20 @@ static void access_once(struct race_thread *thread, const struct kind *kind)
 {
 	struct race *race = thread->race;
 	struct access a = { .thread = thread, .number = race_random(thread, RACE_FILES) };
-	unsigned int pages = race->files[a.number].file.pages;
-	struct race_event *event;
 
 	a.map = race_random(thread, RACE_MAPS);
-	a.count = 1 + race_random(thread, pages < MAX_COUNT ? pages : MAX_COUNT);
-	a.page = race_random(thread, pages - a.count + 1);
+	a.count = 1 + race_random(thread, MAX_COUNT);
+	a.page = race_random(thread, race->files[a.number].file.pages - a.count + 1);
 	if (kind->with_dma)
 		aim_at_dma(&a);
 	a.file = &race->files[a.number];
 	a.addr = a.file->maps[a.map] + a.page * a.file->file.page_size;
 	a.len = a.count * a.file->file.page_size;
-	event = race_begin(thread, kind->name, a.number, a.page, a.count);
-	race_end(event, kind->run(&a));
+	race_begin(thread, kind->name, a.number, a.page, a.count);
+	race_end(thread, kind->run(&a));
 }
 
-/* Accesses of @kinds, one after the other, each counted by @count. */
-static void *run(struct race_thread *thread, const struct kind *kinds, size_t nr_kinds,
-		 unsigned long *count, bool (*in_a_hurry)(const struct race *race))
-{
-	struct race *race = thread->race;
-
-	catch_faults();
-	while (!race_over(race)) {
-		if (race->no_faults) {
-			race_poll();
-			continue;
-		}
-		access_once(thread, choose(thread, kinds, nr_kinds));
-		__atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
-		if (!in_a_hurry || !in_a_hurry(race))
-			race_pause(thread, PAUSE_US);
-	}
-	return NULL;
-}
-
-void *race_fault_run(void *arg)
-{
-	struct race_thread *thread = arg;
-
-	return run(thread, faults, ARRAY_SIZE(faults), &thread->race->result->faults, NULL);
-}
-
-/* Now is when a locked entry counts. */
+/* Does an operation meet DMA right now? That is when locked entries matter. */
 static bool meets_dma(const struct race *race)
 {
 	for (unsigned int number = 0; number < RACE_FILES; number++)
@@ -259,9 +215,21 @@ static bool meets_dma(const struct race *race)
 	return false;
 }
 
-void *race_sync_run(void *arg)
+void race_access_run(struct race_thread *thread)
 {
-	struct race_thread *thread = arg;
+	struct race *race = thread->race;
+	bool syncs_only = thread->role == RACE_SYNC;
+	unsigned long *count = syncs_only ? &race->result->syncs : &race->result->faults;
 
-	return run(thread, syncs, ARRAY_SIZE(syncs), &thread->race->result->syncs, meets_dma);
+	catch_faults();
+	while (!race->stop) {
+		if (race->no_faults) {
+			race_poll();
+			continue;
+		}
+		access_once(thread, choose(thread, syncs_only ? syncs : faults));
+		race_count(count, 1);
+		if (!syncs_only || !meets_dma(race))
+			race_pause(thread, PAUSE_US);
+	}
 }

@@ -1,114 +1,92 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Operations of a race that do not end: what keeps them, and what helps.
- */
-#include <stdio.h>
-#include <string.h>
-
+#include "base/proc.h"
 #include "call.h"
 #include "deadline.h"
-#include "proc.h"
-#include "race/internal.h"
-#include "why.h"
+#include "finding.h"
+#include "race/parts.h"
 
-/* An operation that takes longer is looked at: is it still waiting for something? */
+/* An operation that takes longer than this is late. */
 #define PATIENCE_MS	50
-/* Without DMA, until it counts as not woken. */
+/* One that takes longer than this, with nothing pinned, has not been woken. */
 #define JUDGE_MS	2500
 
-/* One that has been at it for @ms; NULL: none. */
+/* The thread of an operation that has been under way for @ms; NULL: there is none. */
 static struct race_thread *late_operation(struct race *race, long ms)
 {
 	for (unsigned int t = 0; t < race->nr_threads; t++) {
 		struct race_thread *thread = &race->threads[t];
-		const struct race_event *event;
 
-		if (strncmp(thread->name, "op", 2) || thread->begun == thread->ended)
-			continue;
-		event = &thread->log[(thread->events - 1) % RACE_EVENTS];
-		if (race_event_age_ms(event) > ms)
+		if (thread->role == RACE_OP && thread->begun != thread->ended &&
+		    race_ms_since(race_last_event(thread)->ns) > ms)
 			return thread;
 	}
 	return NULL;
 }
 
-static bool ends(const struct race_thread *thread, unsigned long begun, long ms)
+const char *race_stack(const struct race_thread *thread)
 {
-	long deadline = deadline_in(ms);
+	static __thread char text[400];
 
-	while (thread->ended < begun) {
-		if (deadline_over(deadline))
-			return false;
-		deadline_pause();
-	}
-	return true;
-}
-
-void race_stack(const struct race_thread *thread, char *text, size_t size)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), "task/%d/stack", thread->tid);
-	proc_read(getpid(), name, text, size);
+	proc_read(thread->tid, "stack", text, sizeof(text));
 	for (char *c = text; *c; c++)
 		if (*c == '\n')
 			*c = ' ';
+	return text;
+}
+
+/* Unmaps everything, until the operation @what of @thread has gone on. False: it does not. */
+static bool unmap_under(struct race *race, const struct race_thread *thread,
+			unsigned long begun, const char *what)
+{
+	const char *stack = race_stack(thread);
+
+	race->no_faults = true;
+	if (call_bounded("munmap", race_unmap_all, race)) {
+		race_harm(race, P3_YIELDS, "pages cannot be unmapped while %s waits: %s", what,
+			  stack);
+		return false;
+	}
+	if (!race_wait_ended(thread, begun, DEADLINE_MS)) {
+		race_harm(race, P2_WAKES,
+			  "%s does not return, with nothing pinned, and nothing mapped: %s", what,
+			  stack);
+		return false;
+	}
+	if (!race->result->unwoken++)
+		finding_set(&race->result->asleep, P2_WAKES,
+			    "%s slept on for %d ms with nothing pinned, until its file was unmapped: %s",
+			    what, JUDGE_MS, stack);
+	if (call_bounded("mmap", race_map_all, race))
+		race_harm(race, 0, "the files cannot be mapped again: %s", why());
+	race->no_faults = false;
+	return true;
 }
 
 /*
- * An operation that is late may have DMA to wait for, over and over: it gets a gap. If
- * that is not enough, it may have missed being woken, since the page has been faulted in
- * again: then it goes on once that is unmapped. Whoever waits for nothing at all, and
- * still does not end, is stuck.
+ * A late operation may meet new DMA over and over, so DMA pauses. If that does not help,
+ * the operation may have missed its wake-up because the page was faulted in again: then it
+ * goes on once the page is unmapped. If that does not help either, it is stuck.
  */
-static void help(struct race *race, struct race_thread *thread)
+static void help(struct race *race, const struct race_thread *thread)
 {
-	unsigned long begun = thread->begun, before[RACE_THREADS];
-	const struct race_event *event = &thread->log[(thread->events - 1) % RACE_EVENTS];
-	long deadline = deadline_in(DEADLINE_MS);
+	unsigned long begun = thread->begun;
+	const char *what = race_last_event(thread)->what;
 	const struct race_thread *dma;
-	char stack[400];
 
 	race->no_dma = true;
-	race_dma_snapshot(race, before);
-	do {
-		deadline_pause();
-		dma = race_dma_left(race, before);
-	} while (dma && !deadline_over(deadline));
-	if (dma) {
-		race_stack(dma, stack, sizeof(stack));
-		race_harm(race, "P3 broken: DMA of %s does not end while %s waits: %s", dma->name,
-			  event->what, stack);
-		return;
-	}
-	if (!ends(thread, begun, JUDGE_MS)) {
-		race_stack(thread, stack, sizeof(stack));
-		race->no_faults = true;
-		if (call_bounded("munmap", race_unmap_all, race)) {
-			race_harm(race, "P3 broken: pages cannot be unmapped while %s waits: %s",
-				  event->what, stack);
-			return;
-		}
-		if (!ends(thread, begun, DEADLINE_MS)) {
-			race_harm(race,
-				  "P2 broken: %s does not return, with nothing pinned, and nothing mapped: %s",
-				  event->what, stack);
-			return;
-		}
-		if (!race->result->unwoken++)
-			snprintf(race->result->asleep, sizeof(race->result->asleep),
-				 "P2 broken: %s slept on for %d ms with nothing pinned, until its file was unmapped: %s",
-				 event->what, JUDGE_MS, stack);
-		if (call_bounded("mmap", race_map_all, race))
-			race_harm(race, "the files cannot be mapped again: %s", why());
-		race->no_faults = false;
-	}
-	race->no_dma = false;
+	dma = race_dma_wait(race);
+	if (dma)
+		race_harm(race, P3_YIELDS, "DMA of %s does not end while %s waits: %s", dma->name,
+			  what, race_stack(dma));
+	else if (race_wait_ended(thread, begun, JUDGE_MS) ||
+		 unmap_under(race, thread, begun, what))
+		race->no_dma = false;
 }
 
 /*
- * Once it is known that nobody wakes operations, each that is late has all mapped anew
- * under it, and the race goes on: unless not even that has helped for long.
+ * Once one operation has not been woken, the kernel is known to forget that. From then on
+ * a late operation just has everything mapped anew, which wakes it, and the race goes on,
+ * unless the operation has been late for very long.
  */
 void race_help_operations(struct race *race)
 {
@@ -121,8 +99,8 @@ void race_help_operations(struct race *race)
 		return;
 	}
 	if (call_bounded("mmap", race_map_all, race))
-		race_harm(race, "P3 broken: pages cannot be mapped while an operation waits: %s",
+		race_harm(race, P3_YIELDS, "pages cannot be mapped while an operation waits: %s",
 			  why());
 	race->result->nudged++;
-	ends(late, late->begun, PATIENCE_MS);
+	race_wait_ended(late, late->begun, PATIENCE_MS);
 }

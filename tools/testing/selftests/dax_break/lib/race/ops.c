@@ -1,115 +1,69 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The operations of a race, a random mix of those in the table, on random ranges. What
- * is taken away from a file comes back: its size at once, its blocks by faults.
- */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "deadline.h"
-#include "kselftest.h"
-#include "probe.h"
-#include "race/internal.h"
-#include "testbed.h"
-#include "why.h"
+#include "finding.h"
+#include "race/parts.h"
 
-/* Most ranges are of so many pages at most; one in so many is of any size. */
+/* Most ranges are of at most so many pages; one in so many is of any size. */
 #define SMALL		8U
 #define ONE_IN		4U
-/* How long an operation waits until there is DMA for it to meet. */
+/* How long an operation waits for DMA to begin. */
 #define MEET_MS		20
 
-const struct race_class race_classes[] = {
-	{ "blocks", .without = OP_PEER | OP_WITHIN | OP_EVICTS | OP_RARE },
-	{ "evict", .any = OP_EVICTS, .without = OP_UNMOUNTS | OP_RARE },
-	{ "exchange", "xfs", .any = OP_PEER | OP_WITHIN, .without = OP_RARE | OP_EVICTS,
-	  .only = "exchange", .pairs = true },
-	/* What falls back to copying would write to shared pages. */
-	{ "share", "xfs", .any = OP_PEER | OP_WITHIN,
-	  .without = OP_RARE | OP_EVICTS | OP_FALLS_BACK, .but = "exchange", .pairs = true,
+const struct race_mix race_mixes[] = {
+	{ .name = "blocks", .without = OP_PEER | OP_WITHIN | OP_EVICTS | OP_RARE | OP_URING },
+	{ .name = "evict", .any = OP_EVICTS, .without = OP_UNMOUNTS | OP_RARE },
+	{ .name = "exchange", .needs = FS_EXCHANGE, .any = OP_EXCHANGES, .without = OP_RARE,
+	  .pairs = true },
+	/* An operation that falls back to copying would write to shared pages. */
+	{ .name = "share", .needs = FS_REFLINK, .any = OP_PEER | OP_WITHIN,
+	  .without = OP_RARE | OP_EVICTS | OP_FALLS_BACK | OP_EXCHANGES, .pairs = true,
 	  .read_only = true },
 	{ .name = NULL },
 };
 
-const struct race_class *race_class_find(const char *name)
+const struct race_mix *race_mix_find(const char *name)
 {
-	for (const struct race_class *class = race_classes; class->name; class++)
-		if (!strcmp(class->name, name))
-			return class;
+	for (const struct race_mix *mix = race_mixes; mix->name; mix++)
+		if (!strcmp(mix->name, name))
+			return mix;
 	return NULL;
 }
 
-bool race_class_is_for(const struct race_class *class, const char *fs)
+int race_choose_ops(struct race *race)
 {
-	return !class->fs || !strcmp(class->fs, fs);
-}
+	const struct race_mix *mix = race->spec->mix;
+	const struct filesystem *fs = race->spec->fs;
 
-static bool begins(const char *name, const char *with)
-{
-	return !strncmp(name, with, strlen(with));
-}
-
-static bool is_in(const struct op *op, const struct race_class *class)
-{
-	return (!class->any || (op->flags & class->any)) && !(op->flags & class->without) &&
-	       (!class->only || begins(op->name, class->only)) &&
-	       (!class->but || !begins(op->name, class->but));
-}
-
-int race_ops_choose(struct race *race)
-{
-	const char *fs = race->spec->fs;
-
-	for (const struct op *op = ops; op->name && race->nr_ops < ARRAY_SIZE(race->ops); op++) {
+	for (const struct op *op = NULL;
+	     (op = op_next(op)) && race->nr_ops < ARRAY_SIZE(race->ops);) {
 		int rc;
 
-		if (!op_is_for(op, fs) || !is_in(op, race->spec->class))
+		if (!op_is_for(op, fs) || (op->flags & mix->without) ||
+		    (mix->any && !(op->flags & mix->any)))
 			continue;
-		rc = probe_op(op, fs);
+		rc = op_probe(op, fs);
 		if (!rc)
 			race->ops[race->nr_ops++] = op;
 		else if (rc != -EOPNOTSUPP)
 			return rc;
 	}
-	return race->nr_ops ? 0 : why_set(EOPNOTSUPP, "none of the operations is there");
+	return race->nr_ops ? 0 : why_set(EOPNOTSUPP, "the kernel has none of the operations");
 }
 
-/* A small one, and one that a PMD may map. */
-static unsigned int pages_of(unsigned int number)
-{
-	return number ? RACE_PAGES : 16;
-}
-
-int race_file_create(const struct race *race, unsigned int number, struct dax_file *file)
-{
-	const struct dax_file_spec spec = {
-		.dir = testbed_dir(race->spec->fs),
-		.pages = pages_of(number),
-		.tag = RACE_TAG + number,
-		/* As soon as it is crowded. */
-		.as_room_permits = race->victim.dir,
-	};
-	int rc = dax_file_create(file, &spec);
-
-	if (rc)
-		return rc;
-	file->pages = spec.pages;
-	file->size = (off_t)spec.pages * file->page_size;
-	return ftruncate(file->fd, file->size) ? -errno : 0;
-}
-
-/* As the table's flags have it. @pages: of the smaller of the files that take part. */
-static void choose_range(struct race_thread *thread, const struct op *op, unsigned int pages,
+/* A range that operations with these @flags take; the smallest file has @pages. */
+static void choose_range(struct race_thread *thread, unsigned int flags, unsigned int pages,
 			 size_t page_size, struct op_target *target)
 {
-	unsigned int most = pages - !!(op->flags & OP_WHOLE_PAGES), page, count;
+	unsigned int most = pages - !!(flags & OP_WHOLE_PAGES), page, count;
 
-	if (op->flags & OP_WITHIN)
+	if (flags & OP_WITHIN)
 		most /= 2;
 	if (race_random(thread, ONE_IN) && most > SMALL)
 		count = 1 + race_random(thread, SMALL);
@@ -118,20 +72,20 @@ static void choose_range(struct race_thread *thread, const struct op *op, unsign
 	page = race_random(thread, most - count + 1);
 	target->start = page * page_size;
 	target->len = count * page_size;
-	/* Whole words, or what is left of one tells nothing. */
-	if ((op->flags & OP_BYTES) && race_random(thread, 2)) {
+	/* Only whole words: a part of one cannot be recognized. */
+	if ((flags & OP_BYTES) && race_random(thread, 2)) {
 		target->start += race_random(thread, page_size / 16) * sizeof(__u64);
 		target->len -= page_size / 2 + race_random(thread, page_size / 16) * sizeof(__u64);
 	}
 }
 
-/* Until DMA for the file is under way, of one request if possible, and a bit longer. */
+/* Waits until DMA for the file is under way, if possible one request, and a bit longer. */
 static void meet(struct race_thread *thread, struct race_file *file)
 {
 	long deadline = deadline_in(MEET_MS);
 
 	file->wanted = true;
-	while (file->pins != 1 && !deadline_over(deadline) && !race_over(thread->race))
+	while (file->pins != 1 && !deadline_over(deadline) && !thread->race->stop)
 		race_poll();
 	race_pause(thread, thread->race->spec->delay_us[RACE_SUBMIT_TO_OP]);
 }
@@ -142,7 +96,6 @@ static int run(struct race_thread *thread, const struct op *op, unsigned int num
 	struct race *race = thread->race;
 	struct race_file *file = &race->files[number];
 	unsigned int page = 0, count = file->file.pages;
-	struct race_event *event;
 	int rc;
 
 	if (op->reach != OP_WHOLE) {
@@ -151,21 +104,19 @@ static int run(struct race_thread *thread, const struct op *op, unsigned int num
 	}
 	if (op->reach == OP_RANGE)
 		count = (target->len + file->file.page_size - 1) / file->file.page_size;
-	__atomic_add_fetch(&race->result->operations, 1, __ATOMIC_RELAXED);
+	race_count(&race->result->operations, 1);
 	if (file->pins)
-		__atomic_add_fetch(&race->result->overlaps, 1, __ATOMIC_RELAXED);
-	event = race_begin(thread, op->name, number, page, count);
-	thread->begun++;
-	rc = op->run(target);
-	thread->ended++;
+		race_count(&race->result->overlaps, 1);
+	race_begin(thread, op->name, number, page, count);
+	rc = op_run(op, target);
 	file->wanted = false;
-	race_end(event, rc);
+	race_end(thread, rc);
 	if (rc && rc != -ENOSPC)
-		race_harm(race, "P5 broken: %s failed: %s", op->name, strerror(-rc));
+		race_harm(race, P5_LOSES_NOTHING, "%s failed: %s", op->name, strerror(-rc));
 	return rc;
 }
 
-/* To what it was when the race began. */
+/* Gives the file the size that it had when the race began. */
 static void restore_size(struct race_thread *thread, unsigned int number)
 {
 	const struct dax_file *file = &thread->race->files[number].file;
@@ -177,17 +128,16 @@ static void restore_size(struct race_thread *thread, unsigned int number)
 }
 
 /*
- * Pages whose blocks may be shared get others, without any copy-on-write: that of a page
- * of which only a part is written to is known to forget pins.
+ * Gives pages whose blocks may be shared new blocks, without any copy-on-write: if only a
+ * part of a page is written to, that is known to ignore pins.
  */
 static void renew(struct race_thread *thread, unsigned int number)
 {
 	const struct dax_file *file = &thread->race->files[number].file;
-	const struct op whole_pages = { .flags = 0 };
 	struct op_target target = { .fd = file->fd };
 	__u64 *words;
 
-	choose_range(thread, &whole_pages, file->pages, file->page_size, &target);
+	choose_range(thread, 0, file->pages, file->page_size, &target);
 	if (run(thread, op_find("punch"), number, &target))
 		return;
 	words = malloc(target.len);
@@ -195,13 +145,13 @@ static void renew(struct race_thread *thread, unsigned int number)
 		words[i] = race_store_word(number, target.start / file->page_size, 0xf,
 					   thread->begun);
 	if (words && pwrite(file->fd, words, target.len, target.start) < 0 && errno != ENOSPC)
-		race_harm(thread->race, "P5 broken: write failed: %s", strerror(errno));
+		race_harm(thread->race, P5_LOSES_NOTHING, "write failed: %s", strerror(errno));
 	free(words);
 }
 
 /*
- * Another file takes the place of this one, in its mappings and by its descriptor, so
- * that nothing but DMA that is under way is left of it when it is evicted.
+ * Puts another file in the place of this one, in its mappings and its descriptor, so that
+ * only DMA that is under way refers to the old one when it is evicted.
  */
 static void evict(struct race_thread *thread, const struct op *op, unsigned int number)
 {
@@ -217,7 +167,7 @@ static void evict(struct race_thread *thread, const struct op *op, unsigned int 
 	target.fd = dup(file->file.fd);
 	meet(thread, file);
 	if (target.fd < 0 || dup3(fresh.fd, file->file.fd, O_CLOEXEC) < 0) {
-		race_harm(race, "no descriptors: %s", strerror(errno));
+		race_harm(race, 0, "no descriptors: %s", strerror(errno));
 		return;
 	}
 	for (unsigned int map = 0; map < RACE_MAPS; map++)
@@ -228,7 +178,7 @@ static void evict(struct race_thread *thread, const struct op *op, unsigned int 
 	}
 	close(fresh.fd);
 	free(fresh.content);
-	if (op->flags & OP_PEER)	/* its name is the old one's */
+	if (op->flags & OP_PEER)	/* the new file has got the old one's name */
 		return;
 	if (op->flags & OP_ENDS_DAX)
 		unlink(file->file.path);
@@ -240,8 +190,8 @@ static void operate(struct race_thread *thread)
 	struct race *race = thread->race;
 	const struct op *op = race->ops[race_random(thread, race->nr_ops)];
 	/* With two threads, each has a file of its own. */
-	unsigned int number = race->spec->class->pairs ? race_random(thread, RACE_FILES) :
-							  thread->number;
+	unsigned int number = race->spec->mix->pairs ? race_random(thread, RACE_FILES) :
+						       thread->number;
 	const struct race_file *file = &race->files[number];
 	const struct race_file *peer = &race->files[!number];
 	unsigned int pages = file->file.pages;
@@ -256,21 +206,18 @@ static void operate(struct race_thread *thread)
 		target.peer_path = peer->file.path;
 		pages = pages < peer->file.pages ? pages : peer->file.pages;
 	}
-	choose_range(thread, op, pages, file->file.page_size, &target);
+	choose_range(thread, op->flags, pages, file->file.page_size, &target);
 	meet(thread, &race->files[number]);
 	run(thread, op, number, &target);
 	restore_size(thread, number);
 	if (op->flags & OP_PEER)
 		restore_size(thread, !number);
-	if (race->spec->class->read_only)
+	if (race->spec->mix->read_only)
 		renew(thread, number);
 }
 
-void *race_op_run(void *arg)
+void race_op_run(struct race_thread *thread)
 {
-	struct race_thread *thread = arg;
-
-	while (!race_over(thread->race))
+	while (!thread->race->stop)
 		operate(thread);
-	return NULL;
 }

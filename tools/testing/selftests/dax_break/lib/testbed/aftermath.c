@@ -6,13 +6,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "aftermath.h"
 #include "deadline.h"
-#include "filesystem.h"
+#include "filesystem/make.h"
+#include "finding.h"
 #include "testbed.h"
-#include "why.h"
-
-#define MAX_FILESYSTEMS	8
+#include "testbed/aftermath.h"
 
 struct counters {
 	long pinned;		/* pages, by FOLL_PIN */
@@ -20,7 +18,7 @@ struct counters {
 };
 
 static struct counters counted;
-static unsigned long long free_at_first[MAX_FILESYSTEMS];	/* blocks, as in filesystems[] */
+static unsigned long long free_at_first[FILESYSTEMS_MAX];	/* blocks, by filesystem_index() */
 
 static void read_counters(struct counters *counters)
 {
@@ -48,7 +46,7 @@ static void read_counters(struct counters *counters)
 		fclose(f);
 }
 
-static unsigned long long free_blocks(const char *fs)
+static unsigned long long free_blocks(const struct filesystem *fs)
 {
 	struct statvfs st;
 	int fd = open(testbed_mount(fs), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -59,13 +57,12 @@ static unsigned long long free_blocks(const char *fs)
 	return rc ? 0 : st.f_bfree;
 }
 
-int aftermath_begin(void)
+void aftermath_begin(void)
 {
 	read_counters(&counted);
-	for (size_t i = 0; filesystems[i].name && i < MAX_FILESYSTEMS; i++)
-		if (testbed_mount(filesystems[i].name))
-			free_at_first[i] = free_blocks(filesystems[i].name);
-	return 0;
+	for (const struct filesystem *fs = NULL; (fs = filesystem_next(fs));)
+		if (testbed_mount(fs))
+			free_at_first[filesystem_index(fs)] = free_blocks(fs);
 }
 
 /* Both are global: what else runs on this machine may move them, too, for a while. */
@@ -88,17 +85,17 @@ static int check_counters(void)
 		       now.pmd_mapped, counted.pmd_mapped);
 }
 
-int aftermath_check(const char *fs)
+int aftermath_check(const struct filesystem *fs)
 {
-	size_t i = filesystem_find(fs) - filesystems;
+	unsigned long long before = free_at_first[filesystem_index(fs)];
 	unsigned long long now;
 	char first[512];
 	int rc, remount;
 
-	rc = testbed_ours(fs) ?: testbed_unmount(fs);
+	rc = testbed_require_own(fs) ?: testbed_unmount(fs);
 	if (rc)
 		return rc;
-	rc = filesystem_check(&filesystems[i], testbed_device(fs));
+	rc = filesystem_check(fs, testbed_device(fs));
 	/* If it is damaged, and refused for that: what was found first is what counts. */
 	if (rc == -EIO)
 		snprintf(first, sizeof(first), "%s", why());
@@ -110,7 +107,7 @@ int aftermath_check(const char *fs)
 		return rc;
 	/* More may be: trees shrink. Blocks that are free and in use fsck would have found. */
 	now = free_blocks(fs);
-	if (now < free_at_first[i])
-		return why_set(EIO, "%llu blocks are free, %llu were", now, free_at_first[i]);
+	if (now < before)
+		return why_set(EIO, "%llu blocks are free, %llu were", now, before);
 	return 0;
 }

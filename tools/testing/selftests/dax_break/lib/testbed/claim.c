@@ -9,9 +9,11 @@
 #include <unistd.h>
 #include <linux/fs.h>
 
-#include "testbed/claim.h"
+#include "base/proc.h"
+#include "filesystem/make.h"
+#include "finding.h"
 #include "memory/signature.h"
-#include "why.h"
+#include "testbed/claim.h"
 
 /* The first entry of directory @path that begins with @prefix; false: none. */
 static bool find_entry(const char *path, const char *prefix, char *name, size_t size)
@@ -33,8 +35,7 @@ static bool find_entry(const char *path, const char *prefix, char *name, size_t 
 /* What the kernel knows about the device called @disk. */
 static int check_sysfs(const char *disk)
 {
-	char path[300], name[256], bad[64] = "";
-	FILE *f;
+	char path[300], name[256], bad[64];
 
 	snprintf(path, sizeof(path), "/sys/block/%s/holders", disk);
 	if (find_entry(path, "", name, sizeof(name)))
@@ -43,12 +44,7 @@ static int check_sysfs(const char *disk)
 	if (find_entry(path, disk, name, sizeof(name)))
 		return why_set(EOPNOTSUPP, "/dev/%s has a partition, %s", disk, name);
 	/* "SECTOR COUNT" a line; by the namespace, libndctl does not know all of them. */
-	snprintf(path, sizeof(path), "/sys/block/%s/badblocks", disk);
-	f = fopen(path, "re");
-	if (f && !fgets(bad, sizeof(bad), f))
-		bad[0] = '\0';
-	if (f)
-		fclose(f);
+	proc_text(bad, sizeof(bad), "/sys/block/%s/badblocks", disk);
 	bad[strcspn(bad, "\n")] = '\0';
 	if (bad[0])
 		return why_set(EOPNOTSUPP, "/dev/%s has known bad blocks, at sector %s", disk,
@@ -60,7 +56,7 @@ static int check(const struct filesystem *fs, int fd, const char *path)
 {
 	__u64 size;
 	int rc = check_sysfs(strrchr(path, '/') + 1) ?:
-		 signature_none(fd, path);
+		 signature_require_none(fd, path);
 
 	if (rc)
 		return rc;

@@ -9,10 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "consent.h"
+#include "base/proc.h"
 #include "filesystem.h"
+#include "finding.h"
 #include "memory/pmem.h"
-#include "why.h"
+#include "testbed.h"
+#include "testbed/consent.h"
 
 /* The runner puts this on the command line of the guests that it makes. */
 #define GUEST_TOKEN	"dax_break.guest=1"
@@ -23,36 +25,24 @@
 
 static bool in_guest(void)
 {
-	FILE *f = fopen("/proc/cmdline", "re");
-	char line[4096] = "";
+	char line[4096];
 
-	if (f && !fgets(line, sizeof(line), f))
-		line[0] = '\0';
-	if (f)
-		fclose(f);
+	proc_text(line, sizeof(line), "/proc/cmdline");
 	return strstr(line, GUEST_TOKEN);
 }
 
 /* Can files on @device, as mounts name it, be DAX? */
 static bool has_dax(const char *device)
 {
-	char path[600], real[PATH_MAX] = "";
-	int dax = 0;
-	FILE *f;
+	char real[PATH_MAX] = "", dax[8] = "";
 
 	if (device[0] != '/' || !realpath(device, real))
 		return false;
 	/* A partition has its queue one directory up. */
-	for (int i = 0; i < 2 && !dax; i++) {
-		snprintf(path, sizeof(path), "/sys/class/block/%.255s/%squeue/dax",
-			 strrchr(real, '/') + 1, i ? "../" : "");
-		f = fopen(path, "re");
-		if (f && fscanf(f, "%d", &dax) != 1)
-			dax = 0;
-		if (f)
-			fclose(f);
-	}
-	return dax;
+	for (int i = 0; i < 2 && dax[0] != '1'; i++)
+		proc_text(dax, sizeof(dax), "/sys/class/block/%.255s/%squeue/dax",
+			  strrchr(real, '/') + 1, i ? "../" : "");
+	return dax[0] == '1';
 }
 
 /* The mount point of a DAX filesystem of a kind that we know. */
@@ -74,6 +64,17 @@ static bool find_dax_mount(char *dir, size_t size)
 	return found;
 }
 
+/* Bytes that the smallest of the filesystems takes. */
+static __u64 least(void)
+{
+	__u64 size = ~0ULL;
+
+	for (const struct filesystem *fs = NULL; (fs = filesystem_next(fs));)
+		if (filesystem_has(fs, FS_PMEM) && fs->namespace_size < size)
+			size = fs->namespace_size;
+	return size;
+}
+
 /* The command, as exactly as it can be given. */
 static int ask(void)
 {
@@ -82,7 +83,7 @@ static int ask(void)
 	if (find_dax_mount(dir, sizeof(dir)))
 		return why_set(EOPNOTSUPP,
 			       NOTHING_NAMED "%s uses files of our own in it", dir);
-	if (!pmem_room(filesystems[0].namespace_size))
+	if (!pmem_room(least()))
 		return why_set(EOPNOTSUPP,
 			       NOTHING_NAMED "carve uses unallocated capacity of it");
 	return why_set(EOPNOTSUPP,

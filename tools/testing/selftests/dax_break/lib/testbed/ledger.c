@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/types.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,8 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "finding.h"
 #include "testbed/ledger.h"
-#include "why.h"
 
 #define LOCK_NAME	"lock"
 #define SUFFIX		".run"
@@ -228,11 +229,4 @@ int ledger_take(void (*take)(struct ledger *ledger))
 		closedir(dir);
 	ledger_unlock();
 	return alive;
-}
-
-__u64 ledger_run(void)
-{
-	const char *token = getenv(RUN_ENV);
-
-	return token ? strtoull(token, NULL, 16) : 0;
 }

@@ -13,19 +13,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "testbed/claim.h"
-#include "consent.h"
+#include "base/proc.h"
+#include "base/run.h"
 #include "deadline.h"
-#include "filesystem.h"
-#include "testbed/ledger.h"
+#include "filesystem/make.h"
+#include "finding.h"
 #include "memory/pmem.h"
 #include "memory/pmem_guest.h"
-#include "testbed/reclaim.h"
 #include "memory/signature.h"
+#include "testbed/claim.h"
+#include "testbed/consent.h"
+#include "testbed/ledger.h"
 #include "testbed/make.h"
-#include "why.h"
+#include "testbed/reclaim.h"
 
-#define MAX_BEDS	8
 /* An unmount waits for every pinned page; a pin that outlived its test must not hang us. */
 #define UMOUNT_MS	10000
 
@@ -38,7 +39,7 @@ struct bed {
 
 static struct consent consent;
 static struct ledger ledger;
-static struct bed beds[MAX_BEDS];
+static struct bed beds[FILESYSTEMS_MAX];
 static unsigned int nr_beds;
 static char root_dir[160];
 static pid_t owner;
@@ -48,7 +49,7 @@ static bool wanted(const struct filesystem *fs)
 	const char *list = getenv("DAX_BREAK_FS");
 	size_t len = strlen(fs->name);
 
-	if (fs->tag && !getenv(fs->tag))
+	if (fs->source_env && !getenv(fs->source_env))
 		return false;
 	if (!list)
 		return true;
@@ -68,12 +69,8 @@ static int make_dir(const char *dir)
 /* A version 4 UUID, as text. */
 static int make_uuid(char *uuid, size_t size)
 {
-	FILE *f = fopen("/proc/sys/kernel/random/uuid", "re");
-	bool good = f && fgets(uuid, size, f);
-
-	if (f)
-		fclose(f);
-	if (!good)
+	proc_text(uuid, size, "/proc/sys/kernel/random/uuid");
+	if (!uuid[0])
 		return why_set(EIO, "no UUID in /proc/sys/kernel/random/uuid");
 	uuid[strcspn(uuid, "\n")] = '\0';
 	return 0;
@@ -118,10 +115,10 @@ static int make_guest_bed(struct bed *bed)
 	return format_and_mount(bed);
 }
 
-/* What somebody serves. */
-static int tagged_bed(struct bed *bed)
+/* What the environment names. */
+static int named_bed(struct bed *bed)
 {
-	snprintf(bed->device, sizeof(bed->device), "%s", getenv(bed->fs->tag));
+	snprintf(bed->device, sizeof(bed->device), "%s", getenv(bed->fs->source_env));
 	return format_and_mount(bed);
 }
 
@@ -135,7 +132,7 @@ static int claim_bed(struct bed *bed, unsigned int i)
 	rc = pmem_named(consent.named[i].name, uuid, bed->device, sizeof(bed->device)) ?:
 	     claim_and_format(bed->fs, bed->device, uuid, &ledger, fs_uuid, sizeof(fs_uuid)) ?:
 	     filesystem_mount(bed->fs, bed->device, bed->mount);
-	if (rc || !signature_is(bed->device, fs_uuid))
+	if (rc || !signature_expect(bed->device, fs_uuid))
 		return rc;
 	/* Somebody was faster between the end of our claim and the mount. */
 	umount(bed->mount);
@@ -206,7 +203,7 @@ static int make_bed(const struct filesystem *fs)
 		rc = borrow_bed(bed);
 	} else {
 		rc = make_dir(bed->mount) ?:
-		     (fs->tag ? tagged_bed(bed) : take_memory(bed, i));
+		     (fs->source_env ? named_bed(bed) : take_memory(bed, i));
 		bed->mounted = !rc;
 	}
 	return rc ?: fill_bed(bed);
@@ -273,7 +270,7 @@ static void teardown(void)
 /* For testbed_setup(): what there is, and where. */
 static int export(void)
 {
-	char value[MAX_BEDS * 256];
+	char value[FILESYSTEMS_MAX * 256];
 	size_t len = 0;
 
 	for (unsigned int i = 0; i < nr_beds; i++)
@@ -287,13 +284,14 @@ static int export(void)
 /* The kind of filesystem that directory @dir is on, or NULL and why it is none. */
 static const struct filesystem *kind_of(const char *dir)
 {
+	const struct filesystem *fs = NULL;
 	struct statfs st;
 
 	if (statfs(dir, &st)) {
 		why_set(errno, CONSENT_ENV ": %s: %s", dir, strerror(errno));
 		return NULL;
 	}
-	for (const struct filesystem *fs = filesystems; fs->name; fs++)
+	while ((fs = filesystem_next(fs)))
 		if (fs->magic && st.f_type == fs->magic)
 			return fs;
 	why_set(EINVAL, CONSENT_ENV ": %s is not on a filesystem that is tested here", dir);
@@ -302,7 +300,7 @@ static const struct filesystem *kind_of(const char *dir)
 
 static int make_beds(void)
 {
-	const struct filesystem *fs = filesystems;
+	const struct filesystem *fs = NULL;
 	int rc = 0;
 
 	if (consent.level == CONSENT_DIRECTORY) {
@@ -311,7 +309,7 @@ static int make_beds(void)
 			return -EINVAL;
 		return wanted(fs) ? make_bed(fs) : 0;
 	}
-	for (; !rc && fs->name && nr_beds < MAX_BEDS; fs++) {
+	while (!rc && (fs = filesystem_next(fs))) {
 		/* More filesystems than namespaces: tests of the rest are skipped. */
 		if (consent.level == CONSENT_NAMED && nr_beds == consent.nr_named)
 			break;

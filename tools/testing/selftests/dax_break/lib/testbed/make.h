@@ -6,7 +6,7 @@
  *
  * Environment:
  *	DAX_BREAK_FS	kinds to make, e.g. "xfs" or "ext4 xfs"; all if unset
- *	DAX_BREAK_PMEM	what persistent memory may be used: see consent.h
+ *	DAX_BREAK_PMEM	what persistent memory may be used: see testbed/consent.h
  *	DAX_BREAK_MIB	size of the namespaces that are carved; as small as can be if unset
  */
 #ifndef DAX_BREAK_TESTBED_MAKE_H

@@ -11,13 +11,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/proc.h"
+#include "base/run.h"
 #include "deadline.h"
-#include "gate.h"
+#include "finding.h"
+#include "gate/gate.h"
 #include "memory/pmem.h"
-#include "proc.h"
-#include "testbed/reclaim.h"
 #include "memory/signature.h"
-#include "why.h"
+#include "testbed/reclaim.h"
+#include "virtiofs.h"
 
 /* The server of a gate removes its device when it is asked to end. */
 #define TERM_MS		20000
@@ -101,7 +103,7 @@ static struct look signal_processes(const char *entry, int sig)
 		if (pidfd >= 0 && belongs(process->d_name, entry)) {
 			syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
 			look.all++;
-			look.stuck += proc_stuck(pid);
+			look.stuck += proc_stuck(pid, VIRTIOFS_WAIT);
 		}
 		if (pidfd >= 0)
 			close(pidfd);

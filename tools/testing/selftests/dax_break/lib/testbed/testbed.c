@@ -9,20 +9,20 @@
 #include <unistd.h>
 
 #include "deadline.h"
-#include "filesystem.h"
+#include "filesystem/make.h"
+#include "finding.h"
 #include "testbed.h"
 #include "testbed/make.h"
-#include "why.h"
 
-#define MAX_BEDS	8
 #define MAKER		"with_pmem"
 
 struct bed {
-	char fs[16], device[32], mount[192];
+	const struct filesystem *fs;
+	char device[32], mount[192];
 	char dax[224], plain[224];
 };
 
-static struct bed beds[MAX_BEDS];
+static struct bed beds[FILESYSTEMS_MAX];
 static unsigned int nr_beds;
 
 /* with_pmem is where the program is, or else in $PATH. */
@@ -60,13 +60,13 @@ int testbed_setup(char **argv)
 
 	if (!told)
 		return start_anew(argv);
-	for (; nr_beds < MAX_BEDS; nr_beds++, told += len) {
+	for (; nr_beds < FILESYSTEMS_MAX; nr_beds++, told += len) {
 		struct bed *bed = &beds[nr_beds];
-		char mount[192];
+		char name[16], mount[192];
 
-		if (sscanf(told, "%15[^:]:%31[^:]:%191s %n", bed->fs, bed->device, mount,
-			   &len) != 3)
+		if (sscanf(told, "%15[^:]:%31[^:]:%191s %n", name, bed->device, mount, &len) != 3)
 			break;
+		bed->fs = filesystem_find(name);
 		memcpy(bed->mount, mount, sizeof(mount));
 		snprintf(bed->dax, sizeof(bed->dax), "%s/" TESTBED_DAX, mount);
 		snprintf(bed->plain, sizeof(bed->plain), "%s/" TESTBED_PLAIN, mount);
@@ -74,62 +74,72 @@ int testbed_setup(char **argv)
 	return 0;
 }
 
-static const struct bed *find(const char *fs)
+static const struct bed *find(const struct filesystem *fs)
 {
 	for (unsigned int i = 0; i < nr_beds; i++)
-		if (!strcmp(beds[i].fs, fs))
+		if (beds[i].fs == fs)
 			return &beds[i];
 	return NULL;
 }
 
-const char *testbed_dir(const char *fs)
+const char *testbed_dir(const struct filesystem *fs)
 {
 	const struct bed *bed = find(fs);
 
 	return bed ? bed->dax : NULL;
 }
 
-const char *testbed_plain_dir(const char *fs)
+const char *testbed_plain_dir(const struct filesystem *fs)
 {
 	const struct bed *bed = find(fs);
 
 	return bed && !access(bed->plain, F_OK) ? bed->plain : NULL;
 }
 
-const char *testbed_mount(const char *fs)
+const char *testbed_mount(const struct filesystem *fs)
 {
 	const struct bed *bed = find(fs);
 
 	return bed && strcmp(bed->device, TESTBED_NO_DEVICE) ? bed->mount : NULL;
 }
 
-int testbed_ours(const char *fs)
+int testbed_require(const struct filesystem *fs)
 {
-	const struct bed *bed = find(fs);
-
-	if (!bed || strcmp(bed->device, TESTBED_NO_DEVICE))
+	if (find(fs))
 		return 0;
-	return why_set(EOPNOTSUPP, "%s is mounted by somebody else: neither unmounted nor filled",
-		       fs);
+	return why_set(EOPNOTSUPP,
+		       "no %s here: it is not in DAX_BREAK_FS, or not what DAX_BREAK_PMEM names",
+		       fs->name);
 }
 
-const char *testbed_device(const char *fs)
+int testbed_require_own(const struct filesystem *fs)
+{
+	int rc = testbed_require(fs);
+
+	if (rc || testbed_mount(fs))
+		return rc;
+	return why_set(EOPNOTSUPP,
+		       "somebody else has mounted this %s: it is neither unmounted nor filled up",
+		       fs->name);
+}
+
+const char *testbed_device(const struct filesystem *fs)
 {
 	const struct bed *bed = find(fs);
 
 	return bed ? bed->device : NULL;
 }
 
-int testbed_mount_again(const char *fs)
+int testbed_mount_again(const struct filesystem *fs)
 {
 	const struct bed *bed = find(fs);
 
 	if (!access(bed->dax, F_OK))
 		return 0;
-	return filesystem_mount(filesystem_find(fs), bed->device, bed->mount);
+	return filesystem_mount(fs, bed->device, bed->mount);
 }
 
-int testbed_unmount(const char *fs)
+int testbed_unmount(const struct filesystem *fs)
 {
 	const struct bed *bed = find(fs);
 	pid_t pid = fork();

@@ -3,10 +3,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "finding.h"
 #include "image.h"
 #include "testbed.h"
 #include "trial.h"
-#include "why.h"
 
 struct trial_stat trial_stat_of(const struct dax_file *file)
 {
@@ -39,7 +39,7 @@ int trial_unchanged(const struct trial *trial)
 static int look_again(struct trial *trial)
 {
 	struct stat st;
-	int rc = testbed_mount_again(trial->spec.fs);
+	int rc = testbed_mount_again(trial->spec.on.fs);
 
 	if (rc)
 		return rc;
@@ -70,10 +70,13 @@ static int expect_none(const struct trial *trial, struct image *file, struct ima
 
 int trial_expect(const struct trial *trial, struct image *file, struct image *peer)
 {
+	const struct op_target *t = &trial->target;
 	int rc = expect_none(trial, file, peer);
 
-	if (!rc)
-		trial->op->result(file, peer, trial->target.start, trial->target.len);
+	if (!rc && trial->op->flags & OP_WITHIN)
+		trial->op->result(file, t->start, file, t->start + t->len, t->len);
+	else if (!rc)
+		trial->op->result(file, t->start, peer, t->start, t->len);
 	return rc;
 }
 

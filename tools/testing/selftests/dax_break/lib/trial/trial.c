@@ -6,16 +6,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "probe.h"
+#include "finding.h"
 #include "testbed.h"
 #include "trial.h"
-#include "why.h"
 
 static int run_op(void *arg)
 {
 	struct trial *trial = arg;
 
-	return trial->op->run(&trial->target);
+	return op_run(trial->op, &trial->target);
 }
 
 /* The range in bytes, no further than the file. */
@@ -29,7 +28,7 @@ static void aim(struct trial *trial)
 	trial->target.path = trial->file.path;
 	trial->target.peer = trial->peer.fd;
 	trial->target.peer_path = trial->peer.path;
-	trial->target.mount = testbed_mount(spec->fs);
+	trial->target.mount = testbed_mount(spec->on.fs);
 	trial->target.start = spec->first * page_size + spec->inset;
 	trial->target.len = (end < trial->file.size ? end : trial->file.size) -
 			    trial->target.start;
@@ -43,7 +42,8 @@ static int create_files(struct trial *trial)
 {
 	const struct trial_spec *spec = &trial->spec;
 	struct dax_file_spec file = {
-		.dir = spec->plain ? testbed_plain_dir(spec->fs) : testbed_dir(spec->fs),
+		.dir = spec->plain ? testbed_plain_dir(spec->on.fs) :
+				     testbed_dir(spec->on.fs),
 		.pages = spec->pages,
 		.short_by = spec->short_by,
 		.plain = spec->plain,
@@ -69,7 +69,7 @@ static int create_files(struct trial *trial)
 	if (trial->op->flags & OP_EQUAL)
 		file.tag = trial->file.ino;
 	if (trial->op->flags & OP_PEER_PLAIN) {
-		file.dir = testbed_plain_dir(spec->fs);
+		file.dir = testbed_plain_dir(spec->on.fs);
 		file.plain = true;
 	}
 	rc = dax_file_create(&trial->peer, &file);
@@ -83,6 +83,40 @@ static int create_files(struct trial *trial)
 	return rc;
 }
 
+/* Can there be such a trial here? */
+static int require(const struct trial_spec *spec)
+{
+	int rc = spec->on.op->flags & OP_UNMOUNTS ? testbed_require_own(spec->on.fs) :
+						    testbed_require(spec->on.fs);
+
+	if (rc)
+		return rc;
+	if (spec->plain && !testbed_plain_dir(spec->on.fs))
+		return why_set(EOPNOTSUPP,
+			       "no files but DAX ones here: mounted with -o dax=always");
+	if (spec->entries == DAX_PMD && !dax_file_pmd_pages())
+		return why_set(EOPNOTSUPP, "%s", DAX_FILE_NO_PMD);
+	return op_probe(spec->on.op, spec->on.fs);
+}
+
+static int map(struct trial *trial)
+{
+	int rc = dax_file_map(&trial->file, trial->spec.mapping ?: "shared", trial->spec.entries);
+
+	if (rc || trial->spec.entries != DAX_PMD)
+		return rc;
+	dax_file_touch(&trial->file, 0);
+	return dax_file_page_is_pmd(&trial->file, 0) ? 0 :
+	       why_set(EOPNOTSUPP, "%s", DAX_FILE_NO_PMD_HERE);
+}
+
+static int open_holder(struct trial *trial)
+{
+	const char *name = trial->spec.holder ?: "vmsplice";
+
+	return strcmp(name, HOLDER_NONE) ? holder_open(&trial->holder, name) : 0;
+}
+
 int trial_setup(struct trial *trial, const struct trial_spec *spec)
 {
 	int rc;
@@ -94,47 +128,16 @@ int trial_setup(struct trial *trial, const struct trial_spec *spec)
 		trial->spec.first = 1;
 		trial->spec.count = 2;
 	}
-	trial->op = spec->own ?: op_find(spec->op);
-	if (!trial->op)
-		return why_set(EINVAL, "no operation is called %s", spec->op);
-	if (!testbed_dir(spec->fs))
-		return why_set(EOPNOTSUPP,
-			       "no %s here: not in DAX_BREAK_FS, or not what DAX_BREAK_PMEM names",
-			       spec->fs);
-	if ((trial->op->flags & OP_UNMOUNTS) && testbed_ours(spec->fs))
-		return -EOPNOTSUPP;
-	if (spec->plain && !testbed_plain_dir(spec->fs))
-		return why_set(EOPNOTSUPP,
-			       "no files but DAX ones here: mounted with -o dax=always");
-	rc = spec->own ? 0 : probe_op(trial->op, spec->fs);
-	rc = rc ?: create_files(trial);
+	trial->op = spec->on.op;
+	rc = require(spec) ?: create_files(trial);
 	if (!rc) {
 		aim(trial);
 		rc = waiter_fork(&trial->waiter, trial->op->name, run_op, trial);
 	}
-	if (!rc && spec->holder)
-		rc = holder_open(&trial->holder, spec->holder);
-	if (!rc)
-		rc = dax_file_map(&trial->file, spec->mapping ?: "shared", spec->entries);
+	rc = rc ?: open_holder(trial) ?: map(trial);
 	if (rc)
 		trial_end(trial);
 	return rc;
-}
-
-int trial_setup_pmd(struct trial *trial, const struct trial_spec *spec)
-{
-	int rc;
-
-	if (!dax_file_pmd_pages())
-		return why_set(EOPNOTSUPP, "%s", DAX_FILE_NO_PMD);
-	rc = trial_setup(trial, spec);
-	if (rc)
-		return rc;
-	dax_file_touch(&trial->file, 0);
-	if (dax_file_page_is_pmd(&trial->file, 0))
-		return 0;
-	trial_end(trial);
-	return why_set(EOPNOTSUPP, "%s", DAX_FILE_NO_PMD_HERE);
 }
 
 unsigned int trial_first(const struct trial *trial)
@@ -261,6 +264,11 @@ static void describe_pins(char *text, size_t size, const struct holder *holder, 
 			 strchr(held, ',') ? "s" : "", held, whose, holder->ops->what);
 }
 
+void trial_situation(struct trial *trial, const char *words)
+{
+	trial->situation = words;
+}
+
 const char *trial_describe(const struct trial *trial)
 {
 	static char text[1024];
@@ -271,8 +279,8 @@ const char *trial_describe(const struct trial *trial)
 	if (!text[len])
 		snprintf(text + len, sizeof(text) - len, ", with nothing pinned");
 	len = strlen(text);
-	if (trial->note)
-		snprintf(text + len, sizeof(text) - len, ", %s", trial->note);
+	if (trial->situation)
+		snprintf(text + len, sizeof(text) - len, ", %s", trial->situation);
 	return text;
 }
 
@@ -292,7 +300,7 @@ void trial_end(struct trial *trial)
 		fprintf(stderr, "# left behind: process %d (%s) survives SIGKILL; its file: %s\n",
 			trial->waiter.pid, trial->waiter.name, trial->file.path);
 	if (gone && trial->op && (trial->op->flags & OP_UNMOUNTS) &&
-	    testbed_mount_again(trial->spec.fs))
+	    testbed_mount_again(trial->spec.on.fs))
 		fprintf(stderr, "# %s\n", why());
 	dax_file_close(&trial->file, !gone);
 	dax_file_close(&trial->peer, !gone);

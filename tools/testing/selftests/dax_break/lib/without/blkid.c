@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 
+#include "finding.h"
 #include "memory/signature.h"
-#include "why.h"
 
 static int left_out(void)
 {
@@ -10,7 +10,7 @@ static int left_out(void)
 		       "built without libblkid, which tells whether a namespace is empty: install libblkid-dev and build again");
 }
 
-int signature_none(int fd, const char *path)
+int signature_require_none(int fd, const char *path)
 {
 	return left_out();
 }
@@ -20,7 +20,7 @@ int signature_uuid(int fd, char *uuid, size_t size)
 	return left_out();
 }
 
-int signature_is(const char *path, const char *uuid)
+int signature_expect(const char *path, const char *uuid)
 {
 	return left_out();
 }

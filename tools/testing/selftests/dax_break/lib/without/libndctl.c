@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 
+#include "finding.h"
 #include "memory/pmem.h"
 #include "memory/pmem_guest.h"
-#include "why.h"
 
 static int left_out(void)
 {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * No gate and so no direct I/O to hold; no operations as requests of io_uring; and of
- * the requests for long-term pins none of io_uring's.
+ * Without liburing there is no gate, and so no direct I/O to hold; no ublk device to ask
+ * for a long-term pin; and no operation as a request of io_uring.
  */
 #include <errno.h>
 
-#include "holder/dio_way.h"
-#include "gate.h"
-#include "longterm.h"
-#include "op/run.h"
-#include "why.h"
+#include "finding.h"
+#include "gate/gate.h"
+#include "gate/ublk.h"
+#include "holder/dio.h"
+#include "op/request.h"
 
 static int left_out(void)
 {
@@ -33,7 +33,7 @@ int gate_prepare(struct gate **gate)
 	return left_out();
 }
 
-/* The rest takes a gate, and there is none. */
+/* These take a gate, and none was opened. */
 
 int gate_start(struct gate *gate, enum gate_mode mode)
 {
@@ -46,11 +46,6 @@ const char *gate_path(const struct gate *gate)
 }
 
 off_t gate_slot_offset(const struct gate *gate, unsigned int slot)
-{
-	return 0;
-}
-
-size_t gate_slot_size(const struct gate *gate)
 {
 	return 0;
 }
@@ -84,26 +79,36 @@ int gate_remove_devices_of(__u64 run)
 	return 0;
 }
 
-static int uring_open(void **queue, unsigned int depth)
+int ublk_open(struct ublk *ublk, unsigned int entries)
 {
 	return left_out();
 }
 
-const struct dio_way dio_uring = {
-	.open = uring_open,
-};
+/* These take a client, and none was opened. */
 
-int uring_truncate_run(const struct op_target *t)
+void ublk_close(struct ublk *ublk)
+{
+}
+
+int ublk_add(struct ublk *ublk)
+{
+	return left_out();
+}
+
+int ublk_remove(struct ublk *ublk)
+{
+	return left_out();
+}
+
+int ublk_command(struct ublk *ublk, unsigned int op, void *buf, size_t len, __u64 data)
 {
 	return -EOPNOTSUPP;
 }
 
-int uring_punch_run(const struct op_target *t)
+/* Nobody opens it: the gate comes first. */
+const struct dio_way dio_uring = { .open = NULL };
+
+int op_request(const struct io_uring_sqe *sqe)
 {
 	return -EOPNOTSUPP;
 }
-
-const struct longterm_request longterm_uring_buffers[] = { { .name = NULL } };
-const struct longterm_request longterm_uring_regions[] = { { .name = NULL } };
-const struct longterm_request longterm_zcrx[] = { { .name = NULL } };
-const struct longterm_request longterm_ublk[] = { { .name = NULL } };

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdio.h>
+
+#include "base/probe.h"
+#include "finding.h"
+#include "gate/gate.h"
+#include "quiet.h"
+#include "testbed.h"
+#include "testbed/aftermath.h"
+#include "trial/setup.h"
+
+int program_setup(char **argv)
+{
+	int rc;
+
+	probe_init();
+	rc = testbed_setup(argv);
+	if (rc)
+		return rc;
+	if (quiet_begin())
+		printf("# %s\n", why());
+	aftermath_begin();
+	gate_share();
+	return 0;
+}
