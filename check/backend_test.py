@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the filesystems of a guest are on, and the QEMU that it takes, without a guest."""
+"""What QEMU is told, which QEMU that is, and what it may take, without a guest."""
 
+import os
 import re
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from unittest import mock
 
-from check.unit_test import SUITE, TESTS, FakeQemu
-from vm import apt, backend, boots, guest, qemu, report
-from vm.errors import RunError
-from vm.kernel import Kernel
-from vm.machines import Machines
-from vm.results import Feed, Results
+from check.unit_test import SUITE, TESTS, summary
+from vm import arch
+from vm.ask.suite import plan
+from vm.base import RunError
+from vm.kernel import apt
+from vm.kernel.image import Kernel
+from vm.machine import backend, fleet, guest, qemu
+from vm.machine.fleet import Fleet
+from vm.report.results import Feed, Results
+
+HERE = arch.here()
 
 
 class Backends(unittest.TestCase):
@@ -46,66 +53,120 @@ class Backends(unittest.TestCase):
         self.assertLess(at[-1] + 320, ram)
 
     def test_lists(self):
-        self.assertEqual(backend.parse("cxl,memmap,cxl"), ["cxl", "memmap"])
-        self.assertEqual(backend.parse("all"), list(backend.BACKENDS))
+        self.assertEqual(backend.parse("cxl,memmap,cxl"), ("cxl", "memmap"))
+        self.assertEqual(backend.parse("all"), tuple(backend.BACKENDS))
         with self.assertRaisesRegex(RunError, "unknown backend ''"):
             backend.parse("")
 
     def test_tests_on_each_that_has_their_filesystem(self):
         other = backend.Backend(lambda directory: [], filesystems=("xfs",))
         with mock.patch.dict(backend.BACKENDS, other=other):
-            tests = SUITE.on_backends(TESTS, ["nvdimm", "other"])
+            tests = SUITE.select(backends=("nvdimm", "other"))
             self.assertEqual([t.title for t in tests[4:]],
                              ["other:waits.xfs_punch.one", "other:waits.xfs_punch.one_more"])
-            self.assertEqual([b.name for b in boots.plan(tests)], ["ext4", "other:xfs", "xfs"])
+            self.assertEqual([b.name for b in plan(tests)], ["ext4", "other:xfs", "xfs"])
             with self.assertRaisesRegex(RunError, "can be on other"):
-                SUITE.on_backends(TESTS[:2], ["other"])
+                SUITE.select(("ext4",), backends=("other",))
 
     def test_results_name_it(self):
-        tests = SUITE.on_backends(TESTS[:1], ["nvdimm", "memmap"])
+        tests = SUITE.select((), (TESTS[0].name,), ("nvdimm", "memmap"))
         results, ktap = Results(tests), []
         Feed(results, ktap.append, tests[:1], 1, "ext4:").feed(f"out ok 1 {tests[0].name}")
         other = Feed(results, ktap.append, tests[1:], 2, "memmap:ext4:")
         for message in ("begin a_test", f"out not ok 1 {tests[1].name}", "end a_test 1"):
             other.feed(message)
         self.assertEqual(ktap[-1], "not ok 2 memmap:ext4:a_test")
-        said = report.Report(results, [], "./again", {}).text()
+        said = summary(results).text()
         self.assertIn(f"FAILED memmap:{tests[1].name}\n", said)
         self.assertIn(f"again: ./again --backend memmap {tests[1].name}\n", said)
         self.assertRegex(said, r"\n  ext4 +1 passed.*\n  memmap:ext4 +0 passed, 1 failed")
-
-    def test_no_guest(self):
-        tests = SUITE.on_backends(TESTS[:2], ["cxl"])
-        results, ktap = Results(tests), []
-        Feed(results, ktap.append, tests, 1, "cxl:ext4:").skip(["a_test"], "no QEMU")
-        self.assertEqual(ktap[-1], "ok 1 cxl:ext4:a_test # SKIP no QEMU")
-        self.assertEqual([c.why for c in results.with_status("skipped")], ["no QEMU"] * 2)
 
 
 class Obstacles(unittest.TestCase):
     """A backend that cannot be had says why, and is looked for once."""
 
-    def machines(self, *options: str) -> Machines:
+    def guests(self, *options: str) -> Fleet:
         config = self.enterContext(tempfile.NamedTemporaryFile("w"))
         config.write("".join(f"{option}=m\n" for option in options))
         config.flush()
-        machines = Machines.__new__(Machines)
-        machines.kernel = Kernel("7.3", Path("/k"), [], Path(config.name), "here")
-        machines._obstacles, machines._qemu = {}, {}
-        return machines
+        guests = Fleet.__new__(Fleet)
+        guests.kernel = Kernel("7.3", Path("/k"), [], Path(config.name), "here")
+        guests._obstacles, guests._qemu = {}, {}
+        return guests
 
     def test_options_of_the_kernel(self):
-        machines = self.machines("CONFIG_VIRTIO_PCI")
-        self.assertEqual(machines.obstacle("nvdimm"), "")
-        self.assertEqual(machines.obstacle("virtio-pmem"),
+        guests = self.guests("CONFIG_VIRTIO_PCI")
+        self.assertEqual(guests.obstacle("nvdimm"), "")
+        self.assertEqual(guests.obstacle("virtio-pmem"),
                          "virtio-pmem needs CONFIG_VIRTIO_PMEM, which this kernel lacks")
 
     def test_qemu(self):
-        machines = self.machines(*backend.BACKENDS["cxl"].options)
+        guests = self.guests(*backend.BACKENDS["cxl"].options)
         with mock.patch.object(qemu, "at_least", side_effect=RunError("no QEMU")) as looked:
             for _ in range(2):
-                self.assertEqual(machines.obstacle("cxl"), "cxl: no QEMU")
+                self.assertEqual(guests.obstacle("cxl"), "cxl: no QEMU")
         looked.assert_called_once()
+
+
+class Resources(unittest.TestCase):
+    def test_disk(self):
+        full = mock.Mock(f_bavail=1, f_frsize=4096)
+        with mock.patch("os.statvfs", return_value=full):
+            with self.assertRaisesRegex(RunError, "no disk space"):
+                fleet.check_resources(1, 2050, Path("/tmp"), 1)
+
+    def test_as_many_at_once_as_there_is_room_for(self):
+        room = mock.Mock(f_bavail=3000 << 8, f_frsize=4096)
+        with mock.patch("os.cpu_count", return_value=8):
+            self.assertEqual(fleet.check_resources(1, 0, Path("/tmp"), 3), 3)
+            with mock.patch("os.statvfs", return_value=room):
+                self.assertEqual(fleet.check_resources(1, 2050, Path("/tmp"), 3), 1)
+
+
+class FakeQemu(unittest.TestCase):
+    """The QEMU that is found first is a script."""
+
+    def setUp(self):
+        self.bin = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def script(self, name: str, text: str):
+        path = self.bin / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def fake_qemu(self, text: str):
+        self.script(HERE.qemu, text)
+        self.enterContext(mock.patch.dict(os.environ, {
+            "PATH": f"{self.bin}:{os.environ['PATH']}"}))
+
+
+class Accelerator(FakeQemu):
+    """/dev/kvm may be there and useless."""
+
+    def test_a_trial_that_hangs_is_ended(self):
+        self.fake_qemu(f"echo $$ > {self.bin}/pid; exec sleep 100")
+        self.enterContext(mock.patch.object(qemu, "TRIAL_SECONDS", 0.5))
+        start = time.monotonic()
+        self.assertFalse(qemu.trial_boot())
+        self.assertLess(time.monotonic() - start, 5)
+        pid = (self.bin / "pid").read_text().strip()
+        self.assertFalse(Path("/proc", pid).exists())
+
+    def test_what_a_trial_says(self):
+        for status, works in ((1, False), (HERE.trial_status, True)):
+            self.fake_qemu(f"exit {status}")
+            self.assertEqual(qemu.trial_boot(), works)
+
+    def test_the_trial_image_runs(self):
+        """The trial's own code does what it should, seen under emulation."""
+        self.assertTrue(qemu.trial_boot("tcg"))
+
+    def test_useless_kvm_falls_back_or_says_so(self):
+        with mock.patch.object(qemu, "kvm_problem", return_value="broken"):
+            self.assertEqual(qemu.accelerator("auto"), ("tcg", "broken"))
+            with self.assertRaisesRegex(RunError, "KVM is not usable here: broken"):
+                qemu.accelerator("kvm")
 
 
 class NewerQemu(FakeQemu):
@@ -117,21 +178,21 @@ class NewerQemu(FakeQemu):
 
     def unpacked(self, version: str, script: str):
         """One in build/qemu, its loader a script."""
-        self.script(f"qemu/{version}/{qemu.LOADER}", script)
+        self.script(f"qemu/{version}/{HERE.loader}", script)
 
     def offer(self, plan: str):
         for method, answer in (("update", None), ("_apt_get", plan)):
             self.enterContext(mock.patch.object(apt.Apt, method, return_value=answer))
 
-    def test_the_machines_own(self):
-        self.assertEqual(qemu.at_least("7.2", self.bin), [qemu.PROGRAM])
+    def test_the_guests_own(self):
+        self.assertEqual(qemu.at_least("7.2", self.bin), [HERE.qemu])
 
     def test_the_newest_unpacked_one(self):
         self.unpacked("9.9.1+ds-1", "exit 1")
         self.unpacked("11.1.3+ds-1~bpo13+1", "echo QEMU emulator version 11.1.3")
         command = qemu.at_least("11.1", self.bin)
         home = self.bin / "qemu/11.1.3+ds-1~bpo13+1"
-        self.assertEqual(command[:2], [str(home / qemu.LOADER), "--library-path"])
+        self.assertEqual(command[:2], [str(home / HERE.loader), "--library-path"])
         self.assertIn(str(home / "usr/share/seabios"), command)
 
     def test_one_that_does_not_run(self):
@@ -141,7 +202,7 @@ class NewerQemu(FakeQemu):
 
     def test_debian_has_only_an_older_one(self):
         self.offer("Inst qemu-system-x86 (1:10.0.2+ds-2 Debian:13.8/stable [amd64])\n")
-        with self.assertRaisesRegex(RunError, "no QEMU 11.1 or newer.* only 1:10.0.2.*: install one"):
+        with self.assertRaisesRegex(RunError, "no QEMU 11.1 .* only 1:10.0.2.*: install one"):
             qemu.at_least("11.1", self.bin)
 
     def test_it_comes_with_what_it_depends_on(self):
@@ -151,15 +212,14 @@ class NewerQemu(FakeQemu):
                    "Conf libc6 (2.41-12+deb13u5 Debian:13.8/stable [amd64])\n")
         wanted = []
 
-        def download(_, packages, dest):
+        def unpack(_, packages, dest):
             wanted.extend(packages)
-            self.script(f"apt/scratch/root/{qemu.LOADER}", "echo QEMU emulator version 11.1.3")
-            return []
+            self.script(f"apt/scratch/root/{HERE.loader}", "echo QEMU emulator version 11.1.3")
 
-        with mock.patch.object(apt.Apt, "download", download):
+        with mock.patch.object(apt.Apt, "unpack", unpack):
             command = qemu.at_least("11.1", self.bin)
         self.assertEqual(wanted, ["libc6=2.41-12+deb13u5", "qemu-system-x86=1:11.1.3+ds-1"])
-        self.assertEqual(command[0], str(self.bin / "qemu/11.1.3+ds-1" / qemu.LOADER))
+        self.assertEqual(command[0], str(self.bin / "qemu/11.1.3+ds-1" / HERE.loader))
 
     def test_no_network(self):
         with mock.patch.object(apt.Apt, "update", side_effect=RunError("no route; check it")):

@@ -13,13 +13,15 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from vm import defects, kbuild
-from vm.errors import RunError
+from vm.base import RunError
+from vm.kernel import kbuild
+from vm.kernel.kbuild import Patch, read_patches
+from vm.run import defects
 
 SAMPLE = 4
 
 
-def sample(patches: list[kbuild.Patch], size: int, day: int) -> list[kbuild.Patch]:
+def sample(patches: list[Patch], size: int, day: int) -> list[Patch]:
     """@size of @patches; after as many days as it takes, every one has been among them."""
     start = day * size % len(patches)
     return (patches + patches)[start:start + size]
@@ -65,7 +67,7 @@ class Trees(unittest.TestCase):
         self.patch = self.read("break-it", "wait")
         self.other = self.read("break-more", "go")
 
-    def read(self, name: str, call: str) -> kbuild.Patch:
+    def read(self, name: str, call: str) -> Patch:
         path = self.kdir.parent / f"{name}.cocci"
         path.write_text(PATCH.replace("wait", call), encoding="utf-8")
         return kbuild.read_patch(path)
@@ -73,7 +75,7 @@ class Trees(unittest.TestCase):
     def write(self, text: str):
         (self.kdir / "a.c").write_text(text, encoding="utf-8")
 
-    def made(self, *patches: kbuild.Patch) -> str:
+    def made(self, *patches: Patch) -> str:
         """The kernel, made by a run of its own."""
         tree = kbuild.Tree(self.build)
         try:
@@ -120,22 +122,22 @@ class Defects(unittest.TestCase):
     def setUpClass(cls):
         cls.reference = defects.make_reference()
         cls.addClassCleanup(cls.reference.tree.close)
-        cls.patches = kbuild.read_patches("defects")
+        cls.patches = read_patches("defects")
 
     def test_all_apply(self):
-        for patch in self.patches + kbuild.read_patches("fixes"):
-            with self.subTest(patch.name):
+        for each in self.patches + read_patches("fixes"):
+            with self.subTest(each.name):
                 try:
-                    self.reference.tree.patched(patch)
+                    self.reference.tree.patched(each)
                 except RunError as error:
                     self.fail(str(error))
-        self.reference.tree.patched(*kbuild.read_patches("fixes"))
+        self.reference.tree.patched(*read_patches("fixes"))
 
     def test_all_name_tests(self):
-        for patch in self.patches + kbuild.read_patches("fixes"):
-            for pattern in patch.tests:
+        for each in self.patches + read_patches("fixes"):
+            for pattern in each.tests:
                 self.assertTrue([t for t in self.reference.suite.tests if t.matches(pattern)],
-                                f"{patch.name}: no test is called {pattern}")
+                                f"{each.name}: no test is called {pattern}")
 
     def test_a_sample_is_caught(self):
         """By a test that the defect names."""
@@ -143,8 +145,8 @@ class Defects(unittest.TestCase):
         chosen = sample(expected, SAMPLE, int(time.time()) // 86400)
         tests = {t.name: t for p in chosen for t in defects.named(self.reference.suite, p)}
         self.reference.unbroken(list(tests.values()))
-        for patch, built in defects.build_ahead(self.reference.tree, chosen):
-            with self.subTest(patch.name):
-                outcome = defects.try_defect(self.reference, patch, built, only_named=True)
-                print(f"{outcome.status} {patch.name} {outcome}", flush=True)
+        for each, built in defects.build_ahead(self.reference.tree, chosen):
+            with self.subTest(each.name):
+                outcome = defects.try_defect(self.reference, each, built, only_named=True)
+                print(f"{outcome.status} {each.name} {outcome}", flush=True)
                 self.assertEqual(outcome.status, defects.CAUGHT)

@@ -6,17 +6,18 @@ DAX_BREAK_SEED=N	repeats those points
 """
 
 import os
-import subprocess
-import tempfile
 import unittest
-from pathlib import Path
+from unittest import mock
 
-from vm import accel, cli, guest, initramfs, kernel
-from vm.backend import LABEL_MIB, LABELLED_MIB, Backend, nvdimm
-from vm.guest import End
-from vm.suite import ROOT
+from vm import command
+from vm.ask.request import Request
+from vm.kernel import choose
+from vm.machine.backend import BACKENDS, LABEL_MIB, LABELLED_MIB, Backend, nvdimm
+from vm.machine.guest import End
+from vm.base import BUILD
+from vm.run import guests
 
-PROGRAMS = ("waits_test", "with_pmem", "dax_break_cleanup")
+PROGRAMS = ("waits_test", "dax_break_cleanup")
 SECONDS_A_KILL = 60     # one of each kind, emulated on a busy machine
 
 # An NVDIMM with labels, and room beside what is on it; one without, which is one
@@ -32,23 +33,20 @@ class Hardware(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        subprocess.run(["make", "-s", "-C", ROOT, "hardware"], check=True)
+        command.make("hardware", BUILD / "hardware/build.log")
 
     def run_in_guest(self, program: str, seconds: int, *environment: str) -> None:
         """Runs @program; fails with all that it had to say, unless all of it passes."""
-        the_kernel = kernel.resolve(os.environ.get("DAX_BREAK_KERNEL", "debian"), None, cli.BUILD)
+        request = Request(choose.parse(os.environ.get("DAX_BREAK_KERNEL", "debian")),
+                          timeout=seconds + 90)
         plan = [f"env {e}" for e in environment] + [f"run {seconds} /bin/{program}"]
-        said, console = [], []
-        with tempfile.TemporaryDirectory(dir=cli.BUILD) as scratch:
-            image = Path(scratch, "initramfs")
-            initramfs.write(image, cli.BUILD / "init", the_kernel.modules,
-                            [cli.BUILD / "hardware" / program,
-                             *(cli.BUILD / "selftests" / name for name in PROGRAMS)], plan)
-            machine = guest.Machine(the_kernel.image, image, Path(scratch),
-                                    accel.choose("auto")[0], 1024, SOMEBODYS, consent=False)
-            end = guest.Guest(machine, said.append, console.append).run(seconds + 90)
+        said: list[str] = []
+        with (mock.patch.dict(BACKENDS, somebodys=SOMEBODYS),
+              guests.fleet(request, [BUILD / "hardware" / program,
+                                     *(BUILD / "selftests" / name for name in PROGRAMS)],
+                           BUILD / "hardware") as fleet):
+            end = fleet.run(program, plan, said.append, backend="somebodys", consent=False)[0]
         text = "\n".join(line.removeprefix("out ") for line in said)
-        (cli.BUILD / f"{program}.log").write_bytes(b"".join(console))
         self.assertEqual(end, End.DONE, text)
         self.assertIn(f"end {program} 0", said, text)
         print("\n".join(line for line in text.splitlines() if line.startswith("# recorded")))

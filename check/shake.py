@@ -3,33 +3,35 @@
 
     python3 -m check.shake [what run_tests.sh takes]
 
-A failure that does not show without them is a race in the test.
+A failure that does not show without them is a race in the test. SHAKE_SEED=N in the
+environment repeats the delays of an earlier run, which printed it, as far as the
+scheduler allows.
 """
 
-import argparse
-import subprocess
+import random
 import sys
+from dataclasses import replace
 
-from vm import cli, options, suite
-from vm.errors import RunError
-from vm.report import Report
-from vm.suite import ROOT
+from vm import command
+from vm.ask import options, suite
+from vm.ask.request import Request
+from vm.base import BUILD
+from vm.report.text import Report
+from vm.run import cli
 
-DIRECTORY = cli.BUILD / "shaken"
+DIRECTORY = BUILD / "shaken"
 PATIENCE = 5        # times as long as without delays
 
 
-def run(args: argparse.Namespace) -> tuple[int, Report]:
+def run(request: Request) -> tuple[int, Report | None]:
     """Exit status and report, as of cli.run()."""
-    subprocess.run(["make", "-s", "-C", ROOT, f"BUILD={cli.BUILD}", "shaken"], check=True)
-    args.patience *= PATIENCE
-    args.timeout *= PATIENCE
-    return cli.run(args, the_suite=suite.load(DIRECTORY))
+    seed = options.seed("SHAKE_SEED") or str(random.randrange(1, 1 << 32))
+    print(f"# SHAKE_SEED={seed}", flush=True)
+    command.make("shaken", BUILD / "shake.log")
+    request = replace(request.slower(PATIENCE),
+                      environment=(*request.environment, f"SHAKE_SEED={seed}"))
+    return cli.run(request, the_suite=suite.load(DIRECTORY))
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(run(options.parse(sys.argv[1:]))[0])
-    except RunError as error:
-        print(f"shake: {error}", file=sys.stderr)
-        sys.exit(cli.NOT_RUN)
+    sys.exit(command.run("shake", lambda: run(options.parse(sys.argv[1:]))[0]))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The sources: no warnings, the kernel's style, and a kselftest from the first day."""
 
+import ast
 import os
 import re
 import shutil
@@ -11,9 +12,12 @@ import unittest
 import unittest.mock
 from pathlib import Path
 
-from vm.suite import ROOT, SOURCE
+from check import circles
+from vm.base import BUILD, ROOT, SOURCE
 
 FRAMEWORK = Path(os.environ.get("KDIR", ROOT / "build/framework")).resolve()
+
+FUNCTION_LINES = 50
 
 
 def run(*words, **options) -> str:
@@ -71,6 +75,57 @@ class Sources(unittest.TestCase):
             self.assertIn("SPDX-License-Identifier: GPL-2.0", head, name)
 
 
+class Structure(unittest.TestCase):
+    """Whoever reads a file has to know only what that uses, and a function fits on a page."""
+
+    def test_no_circles(self):
+        for directory in (BUILD / "selftests/lib", BUILD / "selftests/virtiofs"):
+            self.assertEqual(circles.found(circles.objects(directory)), [], directory)
+        for package in ("vm", "check"):
+            self.assertEqual(circles.found(circles.imports(ROOT, package)), [])
+
+    def test_no_row_is_in_the_library(self):
+        """Nothing refers to it there, so it would be in no program."""
+        symbols = run("nm", BUILD / "selftests/lib/dax_break.a")
+        self.assertEqual(re.findall(r" row_(\w+)", symbols), [])
+
+    def test_table_of_rooms(self):
+        """It names all rooms, and of each just those that it uses."""
+        text = (SOURCE / "README.rst").read_text()
+        room, said = "", {}
+        for line in re.search(r"^room .*\n=.*\n((?:.+\n)+?)=", text, re.M)[1].splitlines():
+            room = line[:16].strip("` ") or room
+            said.setdefault(room, set()).update(re.findall(r"\w+", line[72:]))
+        del said["without"]
+        self.assertEqual(said, circles.folders(circles.objects(BUILD / "selftests/lib")))
+
+    def test_map_of_the_runner(self):
+        """It names all modules, each after those that it imports."""
+        words = re.findall(r"^ +(\w+)(?:  |/)", (ROOT / "vm/__init__.py").read_text(), flags=re.M)
+        graph = circles.imports(ROOT, "vm")
+        at = {name: words.index(name.rpartition(".")[2]) for name in graph}
+        self.assertEqual([f"{name} before {other}" for name, others in graph.items()
+                          for other in others if at[other] > at[name]], [])
+
+    def test_functions_are_short(self):
+        long = []
+        for name in tracked("*.c", "*.h"):
+            begin = 0
+            for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
+                if line == "{":
+                    begin = number
+                elif line == "}" and begin:
+                    if number - begin > FUNCTION_LINES:
+                        long.append(f"{name}:{begin}")
+                    begin = 0
+        for name in tracked("*.py"):
+            for node in ast.walk(ast.parse((ROOT / name).read_text())):
+                if (isinstance(node, ast.FunctionDef)
+                        and node.end_lineno - node.lineno > FUNCTION_LINES):
+                    long.append(f"{name}:{node.lineno}")
+        self.assertEqual(long, [])
+
+
 class KernelTree(unittest.TestCase):
     """In a kernel tree, as much of it as the framework is."""
 
@@ -115,6 +170,7 @@ class KernelTree(unittest.TestCase):
         out = [f"O={self.scratch}/out", f"INSTALL_PATH={self.scratch}/installed"]
         self.check_skipped(self.make(*out, "run_tests"))
         self.make(*out, "install")
+        self.assertTrue((self.scratch / "installed/dax_break/virtiofs_server").exists())
         start = time.monotonic()
         self.check_skipped(run("./run_kselftest.sh", "-c", "dax_break",
                                cwd=self.scratch / "installed"))

@@ -6,11 +6,11 @@ import struct
 import subprocess
 import unittest
 
-from vm import cli
-from vm.suite import ROOT
+from vm import command
+from vm.base import BUILD
 
-SERVER = cli.BUILD / "virtiofs-server"
-TEST = cli.BUILD / "virtiofs/server_test"
+SERVER = BUILD / "selftests/virtiofs_server"
+TEST = BUILD / "virtiofs/server_test"
 SECONDS = 10
 
 # Messages of vhost-user, and flags.
@@ -22,7 +22,7 @@ VERSION, REPLY, NEED_REPLY = 1, 4, 8
 class Server(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        subprocess.run(["make", "-s", "-C", ROOT, f"BUILD={cli.BUILD}", SERVER, TEST], check=True)
+        command.make("server_test", BUILD / "virtiofs/build.log")
 
     def test_requests_and_checker(self):
         """Stores that no good kernel makes are complained of, and no others."""
@@ -61,4 +61,4 @@ class Server(unittest.TestCase):
             done = subprocess.run([SERVER, *words], stdin=subprocess.DEVNULL, capture_output=True,
                                   timeout=SECONDS, check=False)
             self.assertEqual(done.returncode, 2)
-            self.assertIn(b"usage: virtiofs-server TAG WINDOW_MIB", done.stderr)
+            self.assertIn(b"usage: virtiofs_server TAG WINDOW_MIB", done.stderr)

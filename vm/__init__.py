@@ -1,23 +1,48 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs the dax_break selftests in a guest with emulated persistent memory.
+"""Runs the dax_break selftests in guests with emulated persistent memory.
 
-Data flows one way, and each step is a module:
+Data flows one way, from what is asked for to what is said of it. A package imports
+only from those above it, a module only from those above it in the same package;
+check/source_test.py sees to that.
 
-    cli         options, phases, exit status; the only one that knows all others
-    backend     what the filesystems of a guest are on
-    suite       builds the test programs, knows the tests in them, selects
-    kernel      which kernel to boot, from where (apt: Debian packages)
-    kbuild      a kernel made from source, patched if asked
-    kconfig     what that kernel must be configured with
-    initramfs   kernel modules, programs and their libraries -> guest image
-    qemu        a QEMU that is new enough (apt: Debian packages, if need be)
-    accel       is KVM usable here?
-    guest       runs QEMU: boots the image, follows what the guest says, in bounds
-    machines    the guests of a run: what they have in common, the one way to boot one
-    results     what the guest says -> programs, tests, diagnoses; KTAP
-    report      results, known bugs -> what a person reads
+    base        where things are; RunError: a run cannot go on
+    arch        what is special about x86-64
+    command     exit status, errors and interruption of every command; locks; make
 
-init.c is the guest's side of guest.py, packages.sh what must be installed. Runners of
-their own are defects, for kernels that kbuild has broken or mended, and, by way of
-program, bench and race.
+    kernel/     which kernel to boot
+        apt         Debian's packages, without touching the machine's own apt
+        source      kernel sources from these packages; as a command, for make
+        image       a kernel that can be booted: its configuration; the format of bzImage
+        modules     the few modules that a guest needs
+        debian      kernels from Debian's packages
+        kbuild      kernels made from source, with semantic patches of defects/ or fixes/
+        choose      what --kernel means, as a type; and how to get that kernel
+
+    machine/    guests
+        backend     what the filesystems of a guest are on; its disks
+        qemu        a QEMU that is new enough; is KVM usable?
+        initramfs   modules, programs and their libraries: the guest's image
+        guest       runs QEMU: boots an image, follows what the guest says, in bounds
+        fleet       what the guests of a run have in common; the one way to boot one
+
+    ask/        what is asked for
+        request     a run, frozen
+        options     the options of run_tests.sh, and its help: from argv to request
+        suite       tests, as the programs list them; those chosen, and their guests
+
+    report/     what came of it
+        results     from what guests say to broken promises and results of tests; KTAP
+        known       failures that are old news
+        text        what a person reads at the end
+
+    run/        the commands
+        guests      runs programs in guests, for all of the following
+        host        runs programs on this machine instead
+        cli         run_tests.sh
+        bench       make bench
+        race        make race
+        defects     make defects, make fixes
+
+init.c is the guest's side of machine/guest.py; packages.sh names what must be installed;
+config and kbuild*.config are fragments of kernel configurations.
 """

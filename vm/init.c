@@ -179,26 +179,36 @@ static int split(char *line, char **argv)
 	return argc;
 }
 
-/* Forwards whole lines; *len is what is left of an unfinished one. */
-static void forward(int fd, char *buf, size_t size, size_t *len)
+/* A program that is running. */
+struct program {
+	pid_t pid;
+	int out, status;
+	bool over, eof, timeout;
+	long deadline;
+	size_t len;		/* of an unfinished line of its output */
+	char buf[4096];
+};
+
+/* Forwards whole lines. */
+static void forward(struct program *p)
 {
 	ssize_t n;
 
-	while ((n = read(fd, buf + *len, size - 1 - *len)) > 0) {
-		char *line = buf, *end;
+	while ((n = read(p->out, p->buf + p->len, sizeof(p->buf) - 1 - p->len)) > 0) {
+		char *line = p->buf, *end;
 
-		*len += n;
-		buf[*len] = '\0';
+		p->len += n;
+		p->buf[p->len] = '\0';
 		while ((end = strchr(line, '\n'))) {
 			*end = '\0';
 			say("out %s", line);
 			line = end + 1;
 		}
-		*len -= line - buf;
-		memmove(buf, line, *len);
-		if (*len == size - 1) {
-			say("out %s", buf);
-			*len = 0;
+		p->len -= line - p->buf;
+		memmove(p->buf, line, p->len);
+		if (p->len == sizeof(p->buf) - 1) {
+			say("out %s", p->buf);
+			p->len = 0;
 		}
 	}
 }
@@ -262,67 +272,77 @@ static void await(const char *path)
 		fprintf(stderr, "init: there is still no %s\n", path);
 }
 
-static void run(char **argv, int seconds, int sigfd)
+/* Time is up: the program, and all that it has started, is killed. */
+static void stop(struct program *p)
 {
-	const char *name = strrchr(argv[0], '/') + 1;
-	static char buf[4096];
+	p->timeout = true;
+	/* Their stacks go to the console, which the host keeps. */
+	write_file("/proc/sysrq-trigger", "w");
+	kill(-1, SIGKILL);
+	p->deadline = now_ms() + REAP_MS;
+}
+
+/* Forwards its output until it is over, or cannot even be killed. */
+static void follow(struct program *p, int sigfd)
+{
 	struct signalfd_siginfo si;
-	bool over = false, timeout = false, eof = false;
-	int out[2], status = 0;
-	size_t len = 0;
-	long deadline;
-	pid_t pid;
 
-	say("begin %s", name);
-	if (pipe2(out, O_CLOEXEC)) {
-		say("end %s signal 0", name);
-		return;
-	}
-	fcntl(out[0], F_SETFL, O_NONBLOCK);
-	pid = fork();
-	if (!pid)
-		start(argv, out[1]);
-	close(out[1]);
-
-	deadline = now_ms() + seconds * 1000L;
-	while (pid > 0 && !over) {
+	while (!p->over) {
 		struct pollfd fds[] = {
 			{ .fd = sigfd, .events = POLLIN },
 			/* At its end a pipe is readable for ever: not polled then. */
-			{ .fd = eof ? -1 : out[0], .events = POLLIN },
+			{ .fd = p->eof ? -1 : p->out, .events = POLLIN },
 		};
-		long left = deadline - now_ms();
+		long left = p->deadline - now_ms();
 
-		if (left <= 0 && timeout)
-			break;	/* unkillable: leave it behind */
+		if (left <= 0 && p->timeout)
+			break;
 		if (left <= 0) {
-			timeout = true;
-			/* Their stacks go to the console, which the host keeps. */
-			write_file("/proc/sysrq-trigger", "w");
-			kill(-1, SIGKILL);
-			deadline = now_ms() + REAP_MS;
+			stop(p);
 			continue;
 		}
 		poll(fds, ARRAY_SIZE(fds), left);
 		if (fds[0].revents & POLLIN && read(sigfd, &si, sizeof(si)) < 0)
 			continue;
-		eof |= (fds[1].revents & (POLLIN | POLLHUP)) == POLLHUP;
-		over = reap(pid, &status);
-		forward(out[0], buf, sizeof(buf), &len);
+		p->eof |= (fds[1].revents & (POLLIN | POLLHUP)) == POLLHUP;
+		p->over = reap(p->pid, &p->status);
+		forward(p);
 	}
-	forward(out[0], buf, sizeof(buf), &len);
-	if (len)
-		say("out %.*s", (int)len, buf);
-	close(out[0]);
+	forward(p);
+	if (p->len)
+		say("out %.*s", (int)p->len, p->buf);
+}
+
+static void run(char **argv, int seconds, int sigfd)
+{
+	const char *name = strrchr(argv[0], '/') + 1;
+	static struct program p;
+	int out[2];
+
+	say("begin %s", name);
+	memset(&p, 0, sizeof(p));
+	p.pid = pipe2(out, O_CLOEXEC) ? -1 : fork();
+	if (p.pid < 0) {
+		say("end %s signal 0", name);
+		return;
+	}
+	if (!p.pid)
+		start(argv, out[1]);
+	close(out[1]);
+	p.out = out[0];
+	fcntl(p.out, F_SETFL, O_NONBLOCK);
+	p.deadline = now_ms() + seconds * 1000L;
+	follow(&p, sigfd);
+	close(p.out);
 
 	/* Whatever the program left running must not disturb the next one. */
 	kill(-1, SIGKILL);
-	if (timeout)
+	if (p.timeout)
 		say("end %s timeout", name);
-	else if (WIFSIGNALED(status))
-		say("end %s signal %d", name, WTERMSIG(status));
+	else if (WIFSIGNALED(p.status))
+		say("end %s signal %d", name, WTERMSIG(p.status));
 	else
-		say("end %s %d", name, WEXITSTATUS(status));
+		say("end %s %d", name, WEXITSTATUS(p.status));
 }
 
 static void shell(char **argv)

@@ -9,33 +9,30 @@ import contextlib
 import ctypes
 import json
 import os
-import re
 import selectors
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from . import disk, qemu
-from .backend import BACKENDS, DEFAULT, Backend
-from .errors import RunError
+from .. import arch
+from ..base import RunError
+from .backend import BACKENDS, DEFAULT, Backend, disks
 
 # From the start of QEMU to the first word of the guest's init. Seconds.
 BOOT_LIMIT = 90
 # How long a guest that ran out of time gets to show its blocked tasks.
 LAST_WORDS_SECONDS = 5
-TAIL_LINES = 60
 PR_SET_PDEATHSIG = 1
 
 # Expedited: a test that removes a block device waits for several RCU grace periods.
-# No timer check: a guest that gets too little of a busy host takes its timer for broken.
-COMMAND_LINE = ("console=ttyS0 panic=-1 loglevel=6 sysrq_always_enabled no_timer_check "
-                "rcupdate.rcu_expedited=1 rdinit=/init")
-# To the tests: this is a throw-away guest (lib/consent.c).
+COMMAND_LINE = (" panic=-1 loglevel=6 sysrq_always_enabled rcupdate.rcu_expedited=1 "
+                "rdinit=/init")
+# Tells the tests that this is a guest to be thrown away (lib/testbed/consent.c).
 CONSENT = " dax_break.guest=1"
 
 # With a thread for each of its processors, an emulated guest now and then hung or
@@ -54,7 +51,7 @@ class End(Enum):
 
 @dataclass
 class Machine:
-    """What kind of guest; everything that QEMU must be told."""
+    """A guest to boot: everything that QEMU must be told."""
 
     kernel: Path
     image: Path
@@ -62,11 +59,11 @@ class Machine:
     accel: str
     memory_mib: int         # beside its persistent memory
     backend: Backend = BACKENDS[DEFAULT]
-    disks: Path | None = None   # what disk.make() made
+    disk: Path | None = None    # what make_disk() made
     may_crash: bool = False     # then it ends at the first oops, and is not asked for more
     consent: bool = True        # to use all of its persistent memory
-    qemu: Sequence[str] = (qemu.PROGRAM,)       # or what qemu.at_least() returned
-    # Of a backend that is served: the command that does it, and where that says what.
+    qemu: Sequence[str] = ()    # what qemu.at_least() returned, or the machine's own
+    # For a backend that is served: the command of the server, and its log.
     server: Sequence[str] = ()
     server_log: Path = Path(os.devnull)
 
@@ -74,25 +71,26 @@ class Machine:
         backend = self.backend
         memory = self.memory_mib + backend.memory_mib
         cpu = "host" if self.accel == "kvm" else "max"
-        # Of what can be added later the backends' memory is a part.
-        return [*self.qemu, "-nodefaults", "-no-user-config", "-no-reboot",
+        # The memory of backends counts as memory that is added later.
+        here = arch.here()
+        return [*(self.qemu or [here.qemu]), "-nodefaults", "-no-user-config", "-no-reboot",
                 "-display", "none", "-smp", "2",
                 "-accel", ACCELERATORS[self.accel],
-                "-cpu", cpu + backend.cpu,
-                "-machine", "q35" + backend.machine,
+                "-cpu", cpu + ("" if backend.hypervisor else here.unvirtualized),
+                "-machine", here.machine + backend.machine,
                 "-m", f"{memory}M,slots=4,maxmem={memory + 8192}M",
                 "-kernel", str(self.kernel), "-initrd", str(self.image),
-                "-append", COMMAND_LINE + backend.command_line +
+                "-append", here.command_line + COMMAND_LINE + backend.command_line +
                 (" oops=panic" if self.may_crash else "") + (CONSENT if self.consent else ""),
-                *backend.devices(self.directory), *(disk.devices(self.disks) if self.disks else []),
+                *backend.devices(self.directory), *(disks(self.disk) if self.disk else []),
                 *(["-object", f"memory-backend-memfd,id=ram,share=on,size={memory}M",
                    "-machine", "memory-backend=ram"] if backend.served else [])]
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[list[socket.socket]]:
-        """The server, if there is one; QEMU's end of the socket between them.
+        """Runs the server, if the backend has one; yields QEMU's end of the socket to it.
 
-        It ends when QEMU does, or never began.
+        The server ends when QEMU ends or does not start.
         """
         if not self.backend.served:
             yield []
@@ -126,14 +124,12 @@ class Guest:
     on_console: Callable[[bytes], None]     # what the kernel prints
     booted: bool = False
     done: bool = False
-    tail: list[str] = field(default_factory=list)
     _rest: bytes = b""
-    _unfinished: bytes = b""
     _qemu: subprocess.Popen | None = None
     _killed: bool = False
 
     def kill(self) -> None:
-        """Ends it; for another thread than the one that is in run()."""
+        """Ends the guest; for other threads than the one that is in run()."""
         self._killed = True
         if self._qemu:
             self._qemu.kill()
@@ -166,7 +162,7 @@ class Guest:
                 finally:
                     qemu.kill()
         except FileNotFoundError as error:
-            raise RunError(f"{words[0]} is missing: install qemu-system-x86") from error
+            raise RunError(f"{words[0]} is missing: install {arch.here().qemu_package}") from error
         finally:
             for end in ours + theirs:
                 end.close()
@@ -174,7 +170,7 @@ class Guest:
     def _follow(self, qemu, console, channel, monitor, seconds: float) -> End:
         start = time.monotonic()
         with selectors.DefaultSelector() as selector:
-            selector.register(console, selectors.EVENT_READ, self._console)
+            selector.register(console, selectors.EVENT_READ, self.on_console)
             selector.register(channel, selectors.EVENT_READ, self._channel)
             while selector.get_map():
                 limit = seconds if self.booted else min(seconds, BOOT_LIMIT)
@@ -185,7 +181,7 @@ class Guest:
                     self._last_words(selector, console, monitor)
                     return End.OUT_OF_TIME
                 self._pump(selector, left)
-        # Both ports closed: QEMU is gone, or about to.
+        # Both ports are closed: QEMU is gone, or about to go.
         try:
             errors = qemu.communicate(timeout=LAST_WORDS_SECONDS)[1]
         except subprocess.TimeoutExpired:
@@ -208,12 +204,6 @@ class Guest:
                 key.data(data)
             else:
                 selector.unregister(key.fileobj)
-
-    def _console(self, data: bytes) -> None:
-        self.on_console(data)
-        lines = (self._unfinished + data).decode(errors="replace").split("\n")
-        self._unfinished = lines[-1].encode()
-        self.tail = (self.tail + [line.rstrip("\r") for line in lines[:-1]])[-TAIL_LINES:]
 
     def _channel(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -240,60 +230,6 @@ class Guest:
         until = time.monotonic() + LAST_WORDS_SECONDS
         while selector.get_map() and time.monotonic() < until:
             self._pump(selector, max(0.0, until - time.monotonic()))
-
-
-class Fleet:
-    """Guests that run in threads, to be ended by another one all at once."""
-
-    def __init__(self):
-        self._guests: list[Guest] = []
-        self._killed = False
-
-    def add(self, running: Guest) -> None:
-        self._guests.append(running)
-        if self._killed:
-            running.kill()
-
-    def kill(self) -> None:
-        self._killed = True
-        for running in self._guests:
-            running.kill()
-
-
-def check_resources(memory_mib: int, disk_mib: int, directory: Path, guests: int) -> int:
-    """Before anything is started: how many of @guests fit at once.
-
-    Each takes @memory_mib, and of the disk that @directory is on @disk_mib. An emulated one
-    keeps a processor busy, but sleeps a fifth of the time: so one more than processors.
-    """
-    disk = os.statvfs(directory)
-    free = disk.f_bavail * disk.f_frsize >> 20
-    if free < disk_mib:
-        raise RunError(f"no disk space for the guest's memory: {free} MiB free in "
-                       f"{directory}, {disk_mib} needed")
-    meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
-    available = int(meminfo.partition("MemAvailable:")[2].split()[0]) >> 10
-    if available < memory_mib:
-        raise RunError(f"no memory for the guest: {available} MiB available, "
-                       f"{memory_mib} needed; see --memory")
-    fit = min(available // memory_mib, free // disk_mib if disk_mib else guests)
-    return max(1, min(guests, fit, (os.cpu_count() or 1) + 1))
-
-
-# What a kernel says when it goes down, most telling first.
-DYING = (r"kernel BUG at \S+", r"BUG: .*", r"Oops: .*", r"general protection fault.*",
-         r"Kernel panic - .*")
-
-
-def last_words(end: End, console: str) -> str:
-    """Why a guest ended as it did, in one line."""
-    if end is End.NOT_BOOTED:
-        return end.value
-    for pattern in DYING:
-        if match := re.search(pattern, console):
-            where = re.compile(r"RIP: 0010:(\S+)").search(console, match.end())
-            return f"P9 broken: {end.value}: {match[0]}" + (f" in {where[1]}" if where else "")
-    return f"P9 broken: {end.value}"
 
 
 def shell(machine: Machine) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs the programs on this machine, and tells of them as a guest's init does."""
+"""Runs the programs on this machine, and reports on them as a guest's init does."""
 
 import os
 import platform
@@ -8,24 +8,23 @@ import subprocess
 import threading
 from collections.abc import Callable
 
-from .guest import End
-from .suite import Suite, Test
+from ..ask.request import Request
+from ..ask.suite import Suite, Test
+from ..machine.guest import End
 
-# Asked to end, a program takes down what it has made, mounts and all. A killed one
-# whose child sleeps in state D keeps the pipe open for ever.
+# A program that is asked to end takes down what it has made, mounts and all. One that is
+# killed while a child of its sleeps in state D keeps the pipe open for ever.
 ENDS = ((signal.SIGTERM, 30), (signal.SIGKILL, 2))
 
 
-def run(the_suite: Suite, chosen: list[Test], feed: Callable[[str], None],
-        destructive: bool, pmem: str) -> End:
-    """Feeds @feed the messages of init.c.
-
-    @destructive: tests may crash the machine. @pmem: what they may use of it.
-    """
-    environment = os.environ | {"DAX_BREAK_FS": " ".join(sorted({t.fs for t in chosen}))}
-    if pmem:
-        environment["DAX_BREAK_PMEM"] = pmem
-    if destructive:
+def run(request: Request, the_suite: Suite, chosen: list[Test],
+        feed: Callable[[str], None]) -> End:
+    """Runs the tests @chosen. Feeds @feed the messages of init.c."""
+    environment = os.environ | dict(setting.split("=", 1) for setting in request.environment)
+    environment["DAX_BREAK_FS"] = " ".join(sorted({t.fs for t in chosen}))
+    if request.pmem:
+        environment["DAX_BREAK_PMEM"] = request.pmem
+    if request.destructive:
         environment["DAX_BREAK_DESTRUCTIVE"] = "1"
     feed(f"boot {platform.release()}")
     for program in sorted({t.program for t in chosen}):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What became of each test, from what the programs print; and the same as KTAP.
+"""What became of each test, read from what programs and kernels say, and told as KTAP.
 
-Fed with the messages that init.c describes. Nothing is inferred from a missing
-result: a test that was chosen and did not report has failed, saying so.
+The input are the messages that init.c describes. A missing result is never taken for a
+good one: a test that was chosen and did not report has failed, and the reason says so.
 """
 
 import re
@@ -10,17 +10,54 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from .suite import Test
+from .. import arch
+from ..ask.suite import Test
+from ..machine.guest import End
 
 RESULT = re.compile(r"^(ok|not ok) \d+ (\S+)(?: # (SKIP)\s*(.*))?")
 RUN = re.compile(r"^#\s+RUN\s+(\S+) \.\.\.")
 BAIL_OUT = re.compile(r"^Bail out! (.*)")
 SKIP_ALL = re.compile(r"^1\.\.0 # SKIP\s*(.*)")
-# "# file.c:12:test:what" of TH_LOG(), and what of it is the diagnosis.
-LOG = re.compile(r"^# [\w./]+\.[ch]:\d+:\w+:(.*)")
-BROKEN = re.compile(r"^P\d broken: ")
-# What a test found out that is no failure: "# recorded: FACT: WHOSE".
+# A fact that a test has found, and that is no failure: "# recorded: FACT: WHOSE".
 RECORDED = re.compile(r"^# recorded: (.*): (.*)")
+# What the harness makes of TH_LOG(): "# FILE:LINE:TEST:TEXT".
+LOG = re.compile(r"^# [\w./-]+\.[ch]:\d+:\w+:(.*)")
+BROKEN = re.compile(r"P(\d+) broken: (.*)")
+
+# What a kernel says when it goes down, the most telling first.
+DYING = (r"kernel BUG at \S+", r"BUG: .*", r"Oops: .*", r"general protection fault.*",
+         r"Kernel panic - .*")
+
+QUIET = 9       # the promise that the kernel has nothing to complain of
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How a kernel breaks a promise."""
+
+    promise: int
+    text: str
+
+    def __str__(self):
+        return f"P{self.promise} broken: {self.text}"
+
+
+def logged(line: str) -> Finding | str | None:
+    """What TH_LOG() says in @line; None if that is not a line of its."""
+    log = LOG.match(line)
+    broken = log and BROKEN.match(log[1])
+    return Finding(int(broken[1]), broken[2]) if broken else log and log[1]
+
+
+def last_words(end: End, console: str) -> Finding | str:
+    """Why a guest ended as it did."""
+    if end is End.NOT_BOOTED:
+        return end.value
+    for pattern in DYING:
+        if match := re.search(pattern, console):
+            where = re.compile(arch.here().oops_at).search(console, match.end())
+            return Finding(QUIET, f"{end.value}: {match[0]}" + (f" in {where[1]}" if where else ""))
+    return Finding(QUIET, end.value)
 
 
 @dataclass
@@ -29,25 +66,34 @@ class Case:
 
     test: Test
     status: str = ""        # passed, failed, skipped; empty: no result
-    why: str = ""           # diagnosis of a failure, reason of a skip
+    reasons: list[Finding | str] = field(default_factory=list)  # of a failure or a skip
     seconds: float = 0.0
     reached: bool = True    # False: its program ended before it came to this test
 
+    def end(self, status: str, *reasons: Finding | str) -> None:
+        self.status, self.reasons = status, list(reasons)
 
-@dataclass
+    @property
+    def diagnosis(self) -> str:
+        """In one line: which promises are broken, and why else it has failed."""
+        return "; ".join(map(str, self.reasons))
+
+    @property
+    def promises(self) -> set[int]:
+        """Those that are broken."""
+        return {reason.promise for reason in self.reasons if isinstance(reason, Finding)}
+
+
 class Results:
-    """Of a run: all that its feeds, one for each guest, have collected."""
+    """All results of a run. Its feeds, one for each guest, collect them."""
 
-    chosen: list[Test]
-    cases: dict[str, Case] = field(default_factory=dict)    # by title
-    kernel: str = ""
-    missing: str = ""       # options that a guest found its kernel to lack
-    problems: list[str] = field(default_factory=list)   # of programs as a whole
-    recorded: dict[str, list[str]] = field(default_factory=dict)    # facts, and whose
-    first_test: float = 0.0     # time.monotonic() of its start; 0: none yet
-
-    def __post_init__(self):
-        self.cases = {t.title: Case(t) for t in self.chosen}
+    def __init__(self, chosen: list[Test]) -> None:
+        self.cases = {t.title: Case(t) for t in chosen}
+        self.kernel = ""
+        self.missing = ""       # options that a guest found its kernel to lack
+        self.problems: list[str] = []       # of programs as a whole
+        self.recorded: dict[str, list[str]] = {}    # facts, and whose
+        self.first_test = 0.0   # time.monotonic() of its start; 0: none yet
 
     def with_status(self, status: str) -> list[Case]:
         return [c for c in self.cases.values() if c.status == status]
@@ -92,7 +138,7 @@ class Feed:
             self._end(*rest.split(" ", 1))
 
     def skip(self, programs: list[str], reason: str) -> None:
-        """There is no guest for these."""
+        """Skips @programs, for which there is no guest."""
         for program in programs:
             for message in (f"begin {program}", f"out 1..0 # SKIP {reason}", f"end {program} 4"):
                 self.feed(message)
@@ -108,8 +154,12 @@ class Feed:
             case = self._cases.get(name)
             if case:
                 case.seconds = time.monotonic() - self._started
-                case.status = "skipped" if skip else "passed" if verdict == "ok" else "failed"
-                case.why = reason if skip else self._diagnosis() if verdict != "ok" else ""
+                if verdict != "ok":
+                    case.end("failed", *self._reasons())
+                elif skip:
+                    case.end("skipped", reason)
+                else:
+                    case.end("passed")
             self.running, self._log = "", []
         elif match := SKIP_ALL.match(line):
             self._skip_all = match[1]
@@ -122,21 +172,23 @@ class Feed:
         else:
             self._log.append(line)
 
-    def _diagnosis(self) -> str:
-        """One line: the broken promises, else what was logged, else the last line."""
-        logged = [m[1] for m in map(LOG.match, self._log) if m]
+    def _found(self) -> list[Finding]:
+        return [said for said in map(logged, self._log) if isinstance(said, Finding)]
+
+    def _reasons(self) -> list[Finding | str]:
+        """The broken promises, else the first thing that was logged, else the last line."""
+        said = [text for text in map(logged, self._log) if isinstance(text, str)]
         # The harness' own words on an assertion come first, the test's after them.
-        logged.sort(key=lambda text: text.startswith("Expected "))
-        broken = [text for text in logged if BROKEN.match(text)]
-        fallback = [line.lstrip("# ") for line in self._log if not re.match(r"#\s+FAIL", line)]
-        return "; ".join(broken) or (logged or fallback[-1:] or ["no diagnosis"])[0]
+        said.sort(key=lambda text: text.startswith("Expected "))
+        rest = [line.lstrip("# ") for line in self._log if not re.match(r"#\s+FAIL", line)]
+        return self._found() or said[:1] or rest[-1:] or ["no diagnosis"]
 
     def _end(self, program: str, status: str) -> None:
         cases = [c for c in self._cases.values() if c.test.program == program]
         unreported = [c for c in cases if not c.status]
         if self._skip_all is not None:
             for case in unreported:
-                case.status, case.why = "skipped", self._skip_all
+                case.end("skipped", self._skip_all)
             self._result("ok", program, f" # SKIP {self._skip_all}")
             return
         problem = {"timeout": "ran out of time"}.get(status, f"ended with {status}")
@@ -144,8 +196,8 @@ class Feed:
         for case in unreported:
             case.reached = case.test.name == self.running
             where = "" if case.reached else " before this test"
-            case.status = "failed"
-            case.why = f"{program} {problem}{where}" + (f": {last}" if last else "")
+            case.end("failed", *(self._found() if case.reached else ()),
+                     f"{program} {problem}{where}" + (f": {last}" if last else ""))
         failed = any(c.status == "failed" for c in cases)
         if status not in ("0", "1", "4") and not unreported:
             self.results.problems.append(f"{self.prefix}{program} {problem} after its last test")
@@ -161,11 +213,11 @@ class Feed:
         """Has every test a result?"""
         return all(c.status for c in self._cases.values())
 
-    def cut_off(self, words: str) -> None:
+    def cut_off(self, words: Finding | str) -> None:
         """Its guest is gone, with @words: the failure of a test that was under way then."""
         for case in self._cases.values():
             if not case.status:
-                case.status, case.why = "failed", words
+                case.end("failed", words)
                 self.emit(f"  # {words}")
         if self._program:
             failed = any(c.status == "failed" for c in self._cases.values())

@@ -10,7 +10,6 @@ archive, like those of any apt.
 """
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -20,7 +19,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .errors import RunError
+from ..base import RunError
+from ..command import lock
 
 SUITES = ("bookworm", "bookworm-backports", "trixie", "trixie-backports")
 COMPONENT = "main"
@@ -60,26 +60,9 @@ Dir::Cache::pkgcache "pkgcache.bin";
 Dir::Cache::srcpkgcache "";
 """
 
-# What building, running and installing a kselftest takes, and checkpatch.pl
-# (with --no-tree). A directory stands for all that is in it; the * of a
-# pattern does not match a slash. tools/include is left out on purpose: without
-# "make headers" its headers do not fit those of the C library.
-SOURCE_MEMBERS = (
-    "Makefile",                         # names the version
-    "scripts/checkpatch.pl",
-    "scripts/const_structs.checkpatch",
-    "scripts/spelling.txt",
-    "scripts/subarch.include",
-    "tools/testing/selftests/Makefile",
-    "tools/testing/selftests/lib.mk",
-    "tools/testing/selftests/*.h",
-    "tools/testing/selftests/*.sh",
-    "tools/testing/selftests/kselftest*",
-)
-
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run a command and return what it printed; raise RunError if it fails."""
+    """Runs a command and returns what it prints; RunError if it fails."""
     try:
         done = subprocess.run(command, cwd=cwd, text=True, capture_output=True,
                               stdin=subprocess.DEVNULL,
@@ -104,15 +87,8 @@ class Apt:
         self.sources = self.dir / "sources.list"
         self.stamp = self.dir / "updated"
 
-    def index_time(self) -> int:
-        """When the index was last refreshed, in ns; 0 if it never was."""
-        try:
-            return self.stamp.stat().st_mtime_ns
-        except FileNotFoundError:
-            return 0
-
     def update(self) -> None:
-        """Get the package index unless there is one younger than a day.
+        """Gets the package index unless there is one younger than a day.
 
         An older index is better than none: if the mirror cannot be reached,
         carry on with it and say so.
@@ -153,25 +129,22 @@ class Apt:
                              "--target-release", suite, package)
         return dict(re.findall(r"^Inst (\S+) \((\S+) ", plan, flags=re.M))
 
-    def download(self, packages: Iterable[str], dest: Path) -> list[Path]:
-        """Download packages into dest and return the new .deb files.
+    def unpack(self, packages: Iterable[str], dest: Path) -> None:
+        """Downloads packages into scratch(), and unpacks their files into @dest.
 
-        A package is a name, name=version or name/suite. A bare name means what
-        apt would install: not a backport if there is another version.
+        A package is a name or name=version. A bare name means what apt would
+        install: not a backport if there is another version.
         """
+        debs = self.dir / "scratch/debs"
+        debs.mkdir()
+        self._fetch("download", *packages, cwd=debs)
         dest.mkdir(parents=True, exist_ok=True)
-        before = set(dest.glob("*.deb"))
-        self._fetch("download", *packages, cwd=dest)
-        return sorted(set(dest.glob("*.deb")) - before)
-
-    def unpack(self, deb: Path, dest: Path) -> None:
-        """Unpack a package's files into dest."""
-        dest.mkdir(parents=True, exist_ok=True)
-        run("dpkg-deb", "-x", deb, dest)
+        for deb in sorted(debs.glob("*.deb")):
+            run("dpkg-deb", "-x", deb, dest)
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """An empty directory on the file system of build, for one run at a time.
+        """An empty directory on the filesystem of build/, for one run at a time.
 
         Something is built here and renamed into its place when it is whole, so
         that an interrupted run leaves nothing half-done. What a killed run left
@@ -179,16 +152,11 @@ class Apt:
         """
         try:
             self.dir.mkdir(parents=True, exist_ok=True)
-            lock = open(self.dir / "lock", "w")
+            held = lock(self.dir / "lock", self.dir)
         except OSError as error:
             raise RunError(f"cannot write to {self.dir} ({error.strerror}): "
                            "remove it, or run as its owner") from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"waiting for another run that uses {self.dir}", file=sys.stderr)
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with held:
             work = self.dir / "scratch"
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
@@ -198,10 +166,10 @@ class Apt:
                 shutil.rmtree(work, ignore_errors=True)
 
     def _fresh(self) -> bool:
-        """Is the index young enough, and of the mirror and the directory in use?"""
+        """Is the index young enough, and from the mirror and for the directory in use?"""
         wanted = os.environ.get("DEBIAN_MIRROR")
         try:
-            return (time.time() - self.index_time() / 1e9 < INDEX_LIFETIME
+            return (time.time() - self.stamp.stat().st_mtime < INDEX_LIFETIME
                     and f'"{self.dir}/lists"' in self.config.read_text()
                     and (not wanted or wanted in self.sources.read_text().split()))
         except FileNotFoundError:
@@ -214,7 +182,7 @@ class Apt:
             return False
 
     def _configure(self) -> None:
-        """Write the configuration, and the sources for the mirror in use."""
+        """Writes the configuration, and the sources for the mirror in use."""
         if not KEYRING.exists():
             raise RunError(f"no {KEYRING}: run vm/packages.sh")
         for name in ("state", "lists/partial", "cache/archives/partial"):
@@ -262,52 +230,3 @@ class Apt:
 
     def _apt_cache(self, *words: str) -> str:
         return run("apt-cache", "-q", "-c", self.config, *words)
-
-
-def _release(path_or_name: Path | str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", Path(path_or_name).name)]
-
-
-def _fetch_source(apt: Apt, have: list[Path], dest: Path, prefix: str,
-                  members: Iterable[str]) -> Path:
-    """Debian's newest linux-source package in @dest/@prefixVERSION, or the newest of what we @have.
-
-    Of the package only @members are kept, as patterns; none means all of it.
-    """
-    if have:
-        return max(have, key=_release)
-    apt.update()
-    packages = apt.versions(r"linux-source-\d+\.\d+")
-    if not packages:
-        raise RunError("the Debian mirror offers no linux-source package: "
-                       "set DEBIAN_MIRROR=URL or KDIR=TREE")
-    package, version = max(packages, key=lambda entry: _release(entry[0]))
-    home = dest / (prefix + package.removeprefix("linux-source-"))
-    print(f"fetching {package} ({version})", file=sys.stderr)
-    with apt.scratch() as work:
-        for deb in apt.download([f"{package}={version}"], work):
-            apt.unpack(deb, work)
-        tree = work / "tree"
-        tree.mkdir()
-        run("tar", "-x", "-f", work / f"usr/src/{package}.tar.xz", "-I", "xz -T0",
-            "-C", tree, "--strip-components=1", "--wildcards", "--no-wildcards-match-slash",
-            *(f"{package}/{member}" for member in members))
-        dest.mkdir(parents=True, exist_ok=True)
-        os.rename(tree, home)
-    return home
-
-
-def source_tree(build: Path) -> Path:
-    """A kernel tree to build kselftests in and to run checkpatch.pl from.
-
-    It is the part of Debian's newest linux-source package that these take.
-    Once there it stays: remove build/linux-source to get a newer one.
-    """
-    apt = Apt(build)
-    trees = apt.build / "linux-source"
-    return _fetch_source(apt, list(trees.glob("[0-9]*")), trees, "", SOURCE_MEMBERS)
-
-
-def source_package(build: Path, dest: Path) -> Path:
-    """The whole of it, as @dest/source-VERSION, to build a kernel from."""
-    return _fetch_source(Apt(build), list(dest.glob("source-*")), dest, "source-", ())

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Compares kernels: runs dax_break_bench in guests of each, plots what it measured.
 
-    python3 -m vm.bench KERNEL...       as --kernel of run_tests.sh takes them
+    python3 -m vm.run.bench KERNEL...       as --kernel of run_tests.sh takes them
 
 Leaves in build/bench/ a table of all of them, bench.tsv, and a plot, bench.svg. The
-guests run one after the other; whatever else this machine does falsifies the times.
+guests run one after the other. Leave the machine alone meanwhile: other work falsifies
+the times.
 """
 
 import csv
@@ -12,12 +13,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import cli, options, program
-from .errors import RunError
+from .. import command
+from ..ask.request import Request
+from ..base import BUILD, RunError
+from ..kernel import choose
+from ..machine.backend import BACKENDS, DEFAULT
+from . import guests
 
 PROGRAM = "dax_break_bench"
-OUTPUT = cli.BUILD / "bench"
-FILESYSTEMS = ("ext4", "xfs")
+OUTPUT = BUILD / "bench"
 MIB = 704               # of a filesystem: room for the largest file, and for it to be aligned
 SECONDS = 900           # for one filesystem
 MARK = "bench\t"        # the program's lines begin with it
@@ -43,8 +47,8 @@ plot {wakes}
 """
 
 
-def measure(spec: str, fs: str) -> list[dict[str, str]]:
-    """What the program prints, a row a line, about one filesystem on kernel @spec."""
+def measure(kernel: choose.Spec, fs: str) -> list[dict[str, str]]:
+    """What the program prints, a row a line, about one filesystem on @kernel."""
     plan = [f"env DAX_BREAK_FS={fs}", f"env DAX_BREAK_MIB={MIB}", f"run {SECONDS} /bin/{PROGRAM}"]
     lines: list[str] = []
 
@@ -55,48 +59,49 @@ def measure(spec: str, fs: str) -> list[dict[str, str]]:
         else:
             print(f"# {line}", flush=True)
 
-    opts = options.parse(["--kernel", spec, "--timeout", str(SECONDS)])
-    status = program.run(opts, PROGRAM, fs, plan, OUTPUT, on_line)
+    request = Request(kernel=kernel, timeout=SECONDS)
+    status = guests.run_program(request, fs, PROGRAM, plan, OUTPUT, on_line)
     if status:
-        raise RunError(f"{PROGRAM} failed on {spec}, {fs}: {status}; "
+        raise RunError(f"{PROGRAM} failed on {kernel}, {fs}: {status}; "
                        f"see {OUTPUT}/console.{fs}.log")
     return list(csv.DictReader(lines, delimiter="\t"))
 
 
 def curves(rows: list[dict[str, str]], *names: str) -> list[tuple[str, list[dict[str, str]]]]:
-    """Rows that have the columns @names in common, and what those are."""
+    """Groups of rows that agree in the columns @names, each after its title."""
     found: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         found.setdefault(" ".join(row[n] for n in names), []).append(row)
     return list(found.items())
 
 
-def block(name: str, points: list[tuple[str, str]]) -> str:
-    """Data of gnuplot's, to be plotted as $@name."""
-    return f"${name} << EOD\n" + "".join(f"{x} {y}\n" for x, y in points) + "EOD\n"
-
-
 def script(rows: list[dict[str, str]], svg: Path) -> str:
-    """What gnuplot has to do: two plots, a curve for each kernel and filesystem."""
+    """Orders for gnuplot: two plots, with a curve for each kernel and filesystem."""
     data, breaks, wakes = "", [], []
+
+    def curve(name: str, title: str, points: list[tuple[str, str]]) -> str:
+        nonlocal data
+        data += f"${name} << EOD\n" + "".join(f"{x} {y}\n" for x, y in points) + "EOD\n"
+        return f"${name} with linespoints title '{title}'"
+
     broken = [r for r in rows if r["measure"] == "break"]
     for i, (title, points) in enumerate(curves(broken, "kernel", "fs", "entries")):
-        data += block(f"break{i}", [(p["pages"], p["median"]) for p in points])
-        breaks.append(f"$break{i} with linespoints title '{title}'")
+        breaks.append(curve(f"break{i}", title, [(p["pages"], p["median"]) for p in points]))
     woken = [r for r in rows if r["measure"] != "break"]
     for i, (title, points) in enumerate(curves(woken, "kernel", "fs", "measure")):
-        data += block(f"wake{i}", [(str(x), points[0][column])
-                                   for x, column in enumerate(("median", "p99", "max"))])
-        wakes.append(f"$wake{i} with linespoints title '{title}'")
+        wakes.append(curve(f"wake{i}", title, [
+            (str(x), points[0][column]) for x, column in enumerate(("median", "p99", "max"))]))
     return data + PLOT.format(svg=svg, breaks=", ".join(breaks), wakes=", ".join(wakes))
 
 
-def run(kernels: list[str]) -> None:
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for spec in kernels:
-        for fs in FILESYSTEMS:
-            rows += measure(spec, fs)
+def run(argv: list[str]) -> int:
+    parser = command.Parser("bench", __doc__)
+    parser.add_argument("kernels", nargs="+", type=choose.parse)
+    kernels = parser.parse_args(argv).kernels
+    command.install("bench")
+    command.make("programs", OUTPUT / "build.log")
+    rows = [row for kernel in kernels for fs in BACKENDS[DEFAULT].filesystems
+            for row in measure(kernel, fs)]
     tsv, svg = OUTPUT / "bench.tsv", OUTPUT / "bench.svg"
     with tsv.open("w", encoding="utf-8") as out:
         writer = csv.DictWriter(out, list(rows[0]), delimiter="\t", lineterminator="\n")
@@ -105,10 +110,8 @@ def run(kernels: list[str]) -> None:
     if subprocess.run(["gnuplot"], input=script(rows, svg), text=True, check=False).returncode:
         raise RunError("gnuplot failed, see above")
     print(f"{tsv}\n{svg}")
+    return command.Status.PASSED
 
 
 if __name__ == "__main__":
-    try:
-        run(sys.argv[1:] or ["debian:6.12", "debian"])
-    except (RunError, OSError) as error:
-        sys.exit(f"bench: {error}")
+    sys.exit(command.run("bench", lambda: run(sys.argv[1:])))

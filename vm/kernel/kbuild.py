@@ -1,39 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A kernel of our own: from source, small, everything built in, and patched if asked.
+"""A small kernel built from source, without modules, and patched if asked.
 
-The source is KDIR's, or Debian's newest linux-source package. It is never
-touched: what is patched and built is a copy of it, which stays, so that a later
-build only compiles what has changed. Below build/kbuild:
+The source is KDIR's, or Debian's newest linux-source package. It is never touched:
+what is patched and built is a copy of it, which stays, so that a later build only
+compiles what has changed. Below build/kbuild:
 
     source-7.3      what Debian's package holds
     built-KEY/      a copy of a source, in which a configuration is built
     built-KEY/.patched  files of that copy that now differ from the source
 
-It is called built; built:debug is one that finds errors, and built:defects/NAME and
-built:fixes/NAME are patched by that file, or by those that a glob like fixes/* stands
-for, one after the other. Patches are Coccinelle's semantic patches: they say which
-code is meant, not on which line it is, and so apply to more than one version.
+Patches are Coccinelle's: they say which code is meant, not on which line it is, and so
+apply to more than one version. Those of defects/ break a kernel, those of fixes/ mend it.
 """
 
-import fcntl
 import fnmatch
 import hashlib
 import os
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from .apt import source_package
-from .errors import RunError
-from .kconfig import FRAGMENTS
-from .kernel import Kernel
-from .suite import ROOT
+from ..base import ROOT, RunError
+from ..command import lock, logged
+from . import source
+from .image import FRAGMENTS, Kernel
 
 CONFIG = ROOT / "vm/kbuild.config"
-# On top of that: what finds errors, and makes everything slow.
+# Added to that for a kernel that finds errors, and is slow.
 DEBUG_CONFIG = ROOT / "vm/kbuild-debug.config"
 
 PATCHED = ".patched"
@@ -64,67 +58,32 @@ class Patch:
 
 
 def read_patch(path: Path) -> Patch:
-    """Reads the comment that a patch begins with."""
-    lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("//"):
-            break
-        lines.append(line[2:].strip())
-    paragraphs = "\n".join(lines[1:]).strip("\n").split("\n\n")
-    fields: dict[str, str] = {}
-    key = ""
-    for line in "\n".join(paragraphs[1:]).splitlines():
-        match = re.match(r"([A-Z][a-z]+): (.*)", line)
-        if match:
-            key = match[1]
-            fields[key] = match[2]
-        elif key:
-            fields[key] += " " + line
+    """Reads the comment that a patch begins with, but for the licence in its first line."""
+    comment = re.match(r"(?://.*\n)*", path.read_text(encoding="utf-8"))[0].partition("\n")[2]
+    what, *parts = re.split(r"^([A-Z][a-z]+): ", re.sub(r"^// *", "", comment, flags=re.M),
+                            flags=re.M)
+    fields = {key: " ".join(value.split()) for key, value in zip(parts[::2], parts[1::2])}
     for wanted in ("Test", "File"):
         if wanted not in fields:
             raise RunError(f"{path}: no '// {wanted}: ' line in its header")
-    return Patch(path, " ".join(paragraphs[0].split()), fields)
+    return Patch(path, " ".join(what.split("\n\n")[0].split()), fields)
 
 
-def read_patches(kind: str) -> list[Patch]:
+def read_patches(directory: str) -> list[Patch]:
     """All of defects or fixes."""
-    return [read_patch(path) for path in sorted((ROOT / kind).glob("*.cocci"))]
+    return [read_patch(path) for path in sorted((ROOT / directory).glob("*.cocci"))]
 
 
-def is_built(spec: str) -> bool:
-    return spec.partition(":")[0] == "built"
+def kernel(what: str, build: Path) -> Kernel:
+    """Builds the kernel that --kernel built:@what means.
 
-
-# Of this process: until it ends nobody else builds another kernel where guests boot this one.
-_trees_in_use: list["Tree"] = []
-
-
-def resolve(spec: str, build: Path) -> Kernel:
-    """Builds the kernel that @spec names; see the top of this file."""
-    which = spec.partition(":")[2]
-    debug, patches = which == "debug", []
-    if which and not debug:
-        kind, _, names = which.partition("/")
-        patches = [p for p in read_patches(kind) if fnmatch.fnmatch(p.name, names)]
-        if not patches:
-            raise RunError(f"no kernel '{spec}': there is no {which}.cocci")
-    tree = Tree(build, debug)
-    _trees_in_use.append(tree)
-    return tree.kernel(*patches)
-
-
-def run(*command: str | Path, log: Path) -> None:
-    """Runs @command; its output goes to @log, of which the error shows if it fails."""
-    with log.open("w", encoding="utf-8") as out:
-        try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out,
-                                  stderr=subprocess.STDOUT, check=False)
-        except FileNotFoundError:
-            raise RunError(f"{command[0]} is not installed: run vm/packages.sh kbuild") from None
-    if done.returncode:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        cause = next((line for line in lines if "error" in line.lower()), (lines or ["?"])[-1])
-        raise RunError(f"{command[0]} failed: {cause.strip()} (all of it: {log})")
+    No other one is built in its place while its lock is open.
+    """
+    directory, _, names = what.partition("/")
+    patches = [p for p in read_patches(directory) if fnmatch.fnmatch(p.name, names)]
+    if names and not patches:
+        raise RunError(f"no kernel 'built:{what}': there is no {what}.cocci")
+    return Tree(build, debug=what == "debug").kernel(*patches)
 
 
 class Tree:
@@ -135,43 +94,31 @@ class Tree:
         self.home = self.build / "kbuild"
         self.fragments = [*FRAGMENTS, CONFIG, *([DEBUG_CONFIG] if debug else [])]
         kdir = os.environ.get("KDIR")
-        self.source = (Path(kdir) if kdir else source_package(self.build, self.home)).resolve()
+        given = Path(kdir) if kdir else source.newest(self.build, self.home, "source-")
+        self.source = given.resolve()
         key = hashlib.sha256(bytes(self.source)).hexdigest()[:8]
         self.dir = self.home / f"built-{key}{'-debug' if debug else ''}"
         self.log = self.dir.with_suffix(".log")
-        self._lock = self._take_lock()
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._lock = lock(self.dir.with_suffix(".lock"), self.dir)
         self._copy(again=bool(kdir))
         self._configure()
-
-    @property
-    def version(self) -> str:
-        return (self.dir / "include/config/kernel.release").read_text(encoding="utf-8").strip()
 
     def kernel(self, *patches: Patch) -> Kernel:
         """The kernel with @patches, and nothing else, applied."""
         self._apply(self.patched(*patches))
-        run("make", "-C", self.dir, f"-j{os.cpu_count()}", "vmlinux", log=self.log)
+        logged("make", "-C", self.dir, f"-j{os.cpu_count()}", "vmlinux", log=self.log)
+        version = (self.dir / "include/config/kernel.release").read_text(encoding="utf-8").strip()
         names = " and ".join(patch.name for patch in patches)
         origin = f"{self.source.name}, built here" + (f", with {names}" if names else "")
-        return Kernel(self.version, self.dir / "vmlinux", [], self.dir / ".config", origin)
+        return Kernel(version, self.dir / "vmlinux", [], self.dir / ".config", origin, self._lock)
 
     def close(self) -> None:
-        """Lets another run have the copy."""
+        """Lets another run have the copy, as the end of the process does."""
         self._lock.close()
 
-    def _take_lock(self) -> IO[str]:
-        """One run at a time has the copy: until close(), or the end of the process."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        lock = self.dir.with_suffix(".lock").open("w", encoding="utf-8")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another run that uses {self.dir}", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        return lock
-
     def _copy(self, again: bool) -> None:
-        """Makes the copy, and if that may be of use @again, brings it up to date."""
+        """Makes the copy. @again: the source may have changed since it was made."""
         stamp = self.dir / COPIED
         if stamp.exists() and not again:
             return
@@ -183,26 +130,25 @@ class Tree:
         which = ["--recursive"]
         if git:
             names = self.dir.with_suffix(".files")
-            with names.open("wb") as out:
-                subprocess.run(["git", "-C", self.source, "ls-files", "-z"], stdout=out, check=True)
+            logged("git", "-C", self.source, "ls-files", "-z", log=names)
             which = ["--from0", f"--files-from={names}"]
-        # What is copied later gets the time of its copying, so that it is compiled anew.
+        # Files that are copied later get the current time, so that they are compiled anew.
         link = [] if stamp.exists() else [f"--link-dest={self.source}"]
-        run("rsync", "-lp", "--checksum", *link, *which, f"{self.source}/", f"{self.dir}/",
+        logged("rsync", "-lp", "--checksum", *link, *which, f"{self.source}/", f"{self.dir}/",
             log=self.log)
         stamp.touch()
 
     def _configure(self) -> None:
-        """tinyconfig and the fragments; each option that they want must be there then."""
+        """Configures it: tinyconfig and the fragments. Tells which of their options it lacks."""
         texts = [f.read_text(encoding="utf-8").replace("=m\n", "=y\n") for f in self.fragments]
         stamp, wanted = self.dir / CONFIGURED, hashlib.sha256("".join(texts).encode()).hexdigest()
         if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
             return
-        run("make", "-C", self.dir, "tinyconfig", log=self.log)
+        logged("make", "-C", self.dir, "tinyconfig", log=self.log)
         config = self.dir / ".config"
         with config.open("a", encoding="utf-8") as out:
             out.write("".join(texts))
-        run("make", "-C", self.dir, "olddefconfig", log=self.log)
+        logged("make", "-C", self.dir, "olddefconfig", log=self.log)
         have = set(config.read_text(encoding="utf-8").splitlines())
         lost = [option for option in re.findall(r"^CONFIG_\w+=y$", "".join(texts), flags=re.M)
                 if option not in have]
@@ -211,7 +157,7 @@ class Tree:
         stamp.write_text(wanted, encoding="utf-8")
 
     def patched(self, *patches: Patch) -> dict[str, bytes]:
-        """The files that @patches change. That each changes all it names proves it applies."""
+        """The files that @patches change. RunError if one does not change all that it names."""
         changed: dict[str, bytes] = {}
         for patch in patches:
             for name in patch.files:
@@ -219,13 +165,13 @@ class Tree:
         return changed
 
     def _patch(self, patch: Patch, name: str, before: bytes | None) -> bytes:
-        """File @name, which now is @before (None: as in the source), with @patch."""
+        """The file @name with @patch, from @before or, if that is None, from the source."""
         source, result = self.source / name, self.dir.with_suffix(".c")
         if not source.is_file():
             raise RunError(f"{patch.name} does not apply: no {name} in {self.source.name}")
         before = before or source.read_bytes()
         result.write_bytes(before)
-        run("spatch", "--very-quiet", "--no-includes", "--in-place", "--sp-file", patch.path,
+        logged("spatch", "--very-quiet", "--no-includes", "--in-place", "--sp-file", patch.path,
             result, log=self.log)
         after = result.read_bytes()
         if after == before:
@@ -233,13 +179,13 @@ class Tree:
         return after
 
     def _apply(self, changed: dict[str, bytes]) -> None:
-        """Makes the copy differ from the source in just this.
+        """Makes the copy differ from the source in just the files @changed.
 
         Written anew, not linked, so that each has a time after that of its object.
         """
         note = self.dir / PATCHED
         before = note.read_text(encoding="utf-8").split() if note.exists() else []
-        # All that may differ, until the end: who interrupts this loses nothing.
+        # Names all that may differ until this is done, in case it is interrupted.
         note.write_text("\n".join({*before, *changed}), encoding="utf-8")
         for name in {*before, *changed}:
             path = self.dir / name
@@ -248,4 +194,3 @@ class Tree:
                 path.unlink()
                 path.write_bytes(wanted)
         note.write_text("\n".join(changed), encoding="utf-8")
-

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the DAX filesystems of a guest are on: emulated persistent memory of several kinds.
+"""What the DAX filesystems of a guest are on, emulated persistent memory, and its disks.
 
 The tests know nothing of this. They take memory with labels by the namespace, and
 memory without labels by the region, of which there are as many as that may take.
 """
 
+import os
+import struct
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import RunError
+from ..base import RunError
 
 DEFAULT = "nvdimm"
 
@@ -33,7 +36,7 @@ def memory(name: str, directory: Path, mib: int) -> list[str]:
 
 
 def nvdimm(number: int, directory: Path, mib: int, label_mib: int = 0) -> list[str]:
-    """QEMU tells ACPI of those without an id in another order than they are given in."""
+    """With an id: QEMU tells ACPI of NVDIMMs without one in an order of its own."""
     labels = f",label-size={label_mib}M" if label_mib else ""
     return [*memory(f"nvdimm{number}", directory, mib + label_mib),
             "-device", f"nvdimm,memdev=nvdimm{number},id=nv{number}{labels}"]
@@ -78,13 +81,13 @@ def cxl_region() -> tuple[str, ...]:
             "await /sys/bus/nd/devices/region0")
 
 
-# The DAX window of virtiofs: room for all that a test maps, or for less. MiB.
+# The DAX window of virtiofs, with room for all that a test maps, or for less. MiB.
 WINDOW_MIB, SMALL_WINDOW_MIB = 64, 8
 TAG = "dax_break"
 
 
 def virtiofs(_: Path) -> list[str]:
-    """The device that has a DAX window, which QEMU's own vhost-user-fs has not."""
+    """A device with a DAX window; QEMU's own vhost-user-fs has none."""
     return ["-device", "vhost-user-test-device-pci,chardev=server,virtio-id=26,num_vqs=2,"
                        "vq_size=128,config_size=40"]
 
@@ -97,13 +100,13 @@ class Backend:
     disk_mib: int = 0           # of these files
     memory_mib: int = 0         # of the guest's RAM that becomes persistent memory
     machine: str = ""           # more of QEMU's -machine
-    cpu: str = ""               # more of its -cpu
+    hypervisor: bool = True     # may the guest's kernel see that there is one?
     command_line: str = ""      # more of the kernel's
     orders: tuple[str, ...] = ()            # to init.c, before anything is run
     options: tuple[str, ...] = ()           # of the kernel, beside those of config
     qemu: str = ""              # the oldest QEMU that has it; empty: any has
     filesystems: tuple[str, ...] = ("ext4", "xfs")
-    served: bool = False        # by vm/virtiofs, which shares the guest's RAM
+    served: bool = False        # by virtiofs_server, which shares the guest's RAM
 
 
 BACKENDS = {
@@ -120,16 +123,20 @@ BACKENDS = {
         options=("CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_PMEM")),
     # A kernel that sees a hypervisor does not flush caches, and then makes no region.
     "cxl": Backend(
-        cxl, disk_mib=LABELLED_MIB + LABEL_MIB, machine=",cxl=on", cpu=",hypervisor=off",
+        cxl, disk_mib=LABELLED_MIB + LABEL_MIB, machine=",cxl=on", hypervisor=False,
         orders=cxl_region(), qemu="11.1",
         options=("CONFIG_CXL_ACPI", "CONFIG_CXL_PCI", "CONFIG_CXL_MEM", "CONFIG_CXL_PMEM",
                  "CONFIG_CXL_REGION")),
-    # On no memory of its own, but on a device and a server.
+    # Not on persistent memory, but on a device and a server.
     "virtiofs": Backend(
         virtiofs, orders=(f"env DAX_BREAK_VIRTIOFS={TAG}",), qemu="11.1",
         options=("CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_FS", "CONFIG_FUSE_DAX"),
         filesystems=("virtiofs",), served=True),
 }
+
+
+# All that some backend can have.
+FILESYSTEMS = tuple(dict.fromkeys(fs for each in BACKENDS.values() for fs in each.filesystems))
 
 
 def usual(fs: str) -> str:
@@ -138,10 +145,39 @@ def usual(fs: str) -> str:
                 DEFAULT)
 
 
-def parse(text: str) -> list[str]:
+def parse(text: str) -> tuple[str, ...]:
     """Names of backends, from a list with commas; "all" means all."""
-    names = list(BACKENDS) if text == "all" else list(dict.fromkeys(text.split(",")))
+    names = tuple(BACKENDS) if text == "all" else tuple(dict.fromkeys(text.split(",")))
     for name in names:
         if name not in BACKENDS:
             raise RunError(f"unknown backend '{name}': there are {', '.join(BACKENDS)}, and all")
     return names
+
+
+# Two disks for DMA from them, with the same content, which is never written. One is as
+# fast as can be, and one so slow that a block which is freed under DMA has found another
+# owner before the data is there. In pages of 4 KiB, which say which one each is
+# (lib/race/words.c).
+DISK_PAGES = 16384
+DISK_TAG = 0xd15c << 48
+SLOW_IOPS = 50          # requests per second
+# Tells the programs which disks these are.
+DISKS_ORDER = "env DAX_BREAK_DISK=/dev/vda /dev/vdb"
+
+
+def make_disk(path: Path) -> Path:
+    """The content, in a file that all guests share."""
+    if not path.exists():
+        # Of a name of its own: other guests may be about to do the same.
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as out:
+            for page in range(DISK_PAGES):
+                out.write(struct.pack("<Q", DISK_TAG | page) * 512)
+        os.replace(out.name, path)
+    return path
+
+
+def disks(path: Path) -> list[str]:
+    """QEMU's words for both, on the machine's own bus, whatever else it has."""
+    return [word for name, limits in (("fast", ""), ("slow", f",throttling.iops-total={SLOW_IOPS}"))
+            for word in ("-drive", f"if=none,id={name},format=raw,readonly=on,file={path}{limits}",
+                         "-device", f"virtio-blk-pci,drive={name},bus=pcie.0")]

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The suite as the runner sees it: the tests in its programs, and the guests that they take.
+
+The tests of each filesystem, on each backend, run in a guest of their own, all at
+once: an emulated guest keeps only one processor of the host busy, however many it has
+itself. The longest come first, so that no processor is idle while the last of them
+runs. After these come the tests that may take the kernel down, each in its own guest.
+"""
+
+import fnmatch
+import re
+import subprocess
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+from ..base import SOURCE, RunError
+from ..machine.backend import BACKENDS, DEFAULT, usual
+
+
+class Need(Enum):
+    """What a test may need of its guest, in the words of a program's listing."""
+
+    ALONE = "alone"                 # it may take the kernel down
+    SMALL_WINDOW = "small-window"   # of virtiofs, so that ranges run out
+
+
+@dataclass(frozen=True)
+class Test:
+    """One test case, named as the harness names it, and where it runs."""
+
+    program: str
+    name: str       # FIXTURE.VARIANT.TEST
+    fs: str
+    needs: frozenset[Need] = frozenset()
+    backend: str = DEFAULT
+
+    @classmethod
+    def read(cls, program: str, line: str) -> "Test":
+        """One of @program, from a line of its listing: NAME FILESYSTEM [NEED...]"""
+        try:
+            name, fs, *needs = line.split()
+            return cls(program, name, fs, frozenset(map(Need, needs)), usual(fs))
+        except ValueError as error:
+            raise RunError(f"{program} -l says '{line}', which is not 'NAME FILESYSTEM "
+                           f"[NEED...]' ({error}): build it again") from None
+
+    @property
+    def fixture(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def place(self) -> str:
+        """The filesystem, and what that is on if it is not the default."""
+        return self.on_backend(self.fs)
+
+    @property
+    def title(self) -> str:
+        """Its name in results."""
+        return self.on_backend(self.name)
+
+    def on_backend(self, what: str) -> str:
+        """@what, and where this test runs if that is not the default."""
+        return what if self.backend == usual(self.fs) else f"{self.backend}:{what}"
+
+    @property
+    def alone(self) -> bool:
+        """Must it have a guest of its own?"""
+        return Need.ALONE in self.needs
+
+    def matches(self, pattern: str) -> bool:
+        """A glob over the name, the whole name, part of it, or the program's name."""
+        if any(c in pattern for c in "*?["):
+            return fnmatch.fnmatchcase(self.name, pattern)
+        if pattern.count(".") == 2:
+            return self.name == pattern
+        return pattern == self.program or pattern in self.name
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Built programs and the tests in them."""
+
+    directory: Path
+    tests: list[Test]
+    timeout: int            # seconds for one program
+
+    @property
+    def programs(self) -> list[Path]:
+        return [self.directory / name for name in sorted({t.program for t in self.tests})]
+
+    def select(self, fs: tuple[str, ...] = (), filters: tuple[str, ...] = (),
+               backends: tuple[str, ...] = ()) -> list[Test]:
+        """The tests on one of @fs that match one of @filters; empty means any.
+
+        If @backends are given, on each of them that their filesystem can be on.
+        """
+        known = sorted({t.fs for t in self.tests})
+        for name in fs:
+            if name not in known:
+                raise RunError(f"unknown filesystem '{name}': this suite knows {', '.join(known)}")
+        chosen = [t for t in self.tests if not fs or t.fs in fs]
+        for pattern in filters:
+            if not any(t.matches(pattern) for t in chosen):
+                raise RunError(f"no test matches '{pattern}': see --list")
+        chosen = [t for t in chosen if not filters or any(t.matches(p) for p in filters)]
+        if not backends:
+            return chosen
+        tests = [replace(t, backend=name) for name in backends for t in chosen
+                 if t.fs in BACKENDS[name].filesystems]
+        if not tests:
+            raise RunError(f"no filesystem of these tests can be on {', '.join(backends)}: "
+                           "see --backend and --fs")
+        return tests
+
+    def arguments(self, program: str, chosen: list[Test]) -> list[str]:
+        """What to give @program so that it runs just the @chosen ones of its tests."""
+        wanted = [t.name for t in chosen if t.program == program]
+        if wanted == [t.name for t in self.tests if t.program == program]:
+            return []
+        return [word for name in wanted for word in ("-r", name)]
+
+
+def load(directory: Path, source: Path = SOURCE) -> Suite:
+    """Asks the programs built in @directory which tests they hold."""
+    tests = []
+    for name in sorted(p.stem for p in source.glob("*_test.c")):
+        listing = subprocess.run([directory / name, "-l"], capture_output=True, text=True,
+                                 check=False)
+        if listing.returncode:
+            raise RunError(f"{directory / name} -l failed ({listing.returncode}): build it again")
+        tests += [Test.read(name, line) for line in listing.stdout.splitlines()]
+    names = [t.name for t in tests]
+    if len(names) != len(set(names)):
+        raise RunError("two tests have the same name: rename one, results are told apart by it")
+    settings = (source / "settings").read_text(encoding="utf-8")
+    return Suite(directory, tests, int(re.search(r"^timeout=(\d+)", settings, flags=re.M)[1]))
+
+
+@dataclass(frozen=True)
+class Boot:
+    """A guest to boot, and the tests that it is for. All of these need the same."""
+
+    name: str
+    tests: tuple[Test, ...]
+
+    @property
+    def backend(self) -> str:
+        return self.tests[0].backend
+
+    @property
+    def alone(self) -> bool:
+        """Is it for a single test, which may crash it?"""
+        return self.tests[0].alone
+
+    @property
+    def small_window(self) -> bool:
+        return Need.SMALL_WINDOW in self.tests[0].needs
+
+    @property
+    def programs(self) -> list[str]:
+        return sorted({t.program for t in self.tests})
+
+
+def plan(chosen: list[Test]) -> list[Boot]:
+    """The guests for the tests @chosen, in the order in which their results are told."""
+    together: dict[str, list[Test]] = {}
+    for test in chosen:
+        if not test.alone:
+            name = "-".join([test.place, *sorted(need.value for need in test.needs)])
+            together.setdefault(name, []).append(test)
+    boots = [Boot(name, tuple(tests)) for name, tests in sorted(together.items())]
+    boots.sort(key=lambda boot: -len(boot.tests))
+    return boots + [Boot(t.title, (t,)) for t in chosen if t.alone]

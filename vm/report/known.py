@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The table of failures that are old news, known-bugs."""
+
+import fnmatch
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..base import ROOT, RunError, version
+
+KNOWN_BUGS = ROOT / "known-bugs"
+FOR_EVER = "ever"       # in place of the first version: as old as the code
+
+
+@dataclass(frozen=True)
+class KnownBug:
+    """An entry of known-bugs."""
+
+    first: tuple[int, ...]      # kernel versions, both affected; empty: open
+    last: tuple[int, ...]
+    globs: tuple[str, ...]      # over names of tests
+    exceptions: tuple[str, ...]     # globs over those to leave out
+    what: str
+
+    def covers(self, kernel: tuple[int, ...], test: str) -> bool:
+        # 6.14 as the last version includes 6.14.11: compare as many parts as given.
+        return (kernel >= self.first and kernel[:len(self.last)] <= (self.last or kernel)
+                and any(fnmatch.fnmatchcase(test, glob) for glob in self.globs)
+                and not any(fnmatch.fnmatchcase(test, glob) for glob in self.exceptions))
+
+
+def _read_bug(entry: str) -> KnownBug:
+    """Reads an entry; ValueError says what is wrong with it."""
+    versions, tests, what, fix = (field.strip() for field in entry.split("|"))
+    first, last = versions.split("-")
+    globs = tuple(glob for glob in tests.split() if not glob.startswith("!"))
+    for glob in globs:
+        if re.search(r"[*?[]", glob.partition(".")[0]):
+            raise ValueError(f"{glob}: name the fixture in full")
+    if first != FOR_EVER and not version(first):
+        raise ValueError(f"since when? {FOR_EVER}, or a version")
+    return KnownBug(version(first), version(last), globs,
+                    tuple(glob[1:] for glob in tests.split() if glob.startswith("!")),
+                    what + (f" (fixed by {fix})" if fix else ""))
+
+
+def read(path: Path = KNOWN_BUGS) -> list[KnownBug]:
+    """Reads the table; its head says what it looks like."""
+    entries: list[tuple[int, str]] = []     # with the number of its first line
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line[:1].isspace() and line.strip() and entries:
+            entries[-1] = entries[-1][0], f"{entries[-1][1]} {line.strip()}"
+        elif line.strip() and not line.startswith("#"):
+            entries.append((number, line))
+    bugs = []
+    for number, entry in entries:
+        try:
+            bugs.append(_read_bug(entry))
+        except ValueError as error:
+            raise RunError(f"{path}:{number}: not 'FIRST-LAST | TESTS | WHAT | FIX': "
+                           f"{error}") from None
+    return bugs
