@@ -33,7 +33,7 @@ SELFTESTS := $(abspath $(KDIR))/tools/testing/selftests
 # lets make find it there while building from here.
 kselftest = $(MAKE) -C $(SELFTEST) -I $(SELFTESTS)/kselftest OUTPUT=$(abspath $(BUILD))/$(1)
 
-python = PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache python3
+python = PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache vm/python.sh
 
 all: programs
 

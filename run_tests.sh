@@ -15,4 +15,4 @@ if ! command -v python3 >/dev/null; then
 fi
 
 export PYTHONPATH=$here PYTHONPYCACHEPREFIX=$here/build/pycache
-exec python3 -m vm.run.cli "$@"
+exec "$here/vm/python.sh" -m vm.run.cli "$@"

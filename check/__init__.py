@@ -3,6 +3,8 @@
 
     source_test     builds without a warning, is clean by the kernel's own tools, no circles
     unit_test       the runner's types, parsers and tables
+    report_test     the summary of a run, and how far it has come
+    watch_test      what terminals show of a run while it goes on
     backend_test    what QEMU is told, and which QEMU
     virtiofs_test   the server of virtiofs
     recipes_test    the recipes of the suite's README.rst

@@ -5,8 +5,8 @@ import sys
 import time
 import unittest
 
-ALL = ("source_test", "unit_test", "backend_test", "recipes_test", "virtiofs_test",
-       "runner_test", "suite_test", "hardware_test", "defects_test")
+ALL = ("source_test", "unit_test", "report_test", "watch_test", "backend_test", "recipes_test",
+       "virtiofs_test", "runner_test", "suite_test", "hardware_test", "defects_test")
 
 
 class Result(unittest.TextTestResult):

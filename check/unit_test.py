@@ -244,8 +244,16 @@ class KnownBugs(unittest.TestCase):
                           if bug.covers((6, 1), name)], ["a.one", "b.one"])
         self.assertEqual(bug.what, "x y")
 
+    def test_what_shows_now_and_then(self):
+        bug, = self.read("ever- | a.* ~b.* !b.*.fine | x |\n")
+        self.assertEqual([(name, bug.covers((6, 1), name), bug.always_shown_by(name))
+                          for name in ("a.b.c", "b.b.c")],
+                         [("a.b.c", True, True), ("b.b.c", True, False)])
+        self.assertFalse(bug.covers((6, 1), "b.b.fine"))
+
     def test_bad_entries_are_named(self):
         for bad, why in (("6.1 | x", "not"), ("6.1- | [ab]*.c | x |", "name the fixture in full"),
+                         ("6.1- | ~a*.c | x |", "name the fixture in full"),
                          ("-6.1 | a.* | x |", "since when")):
             with self.assertRaisesRegex(RunError, f"known:2: .*{why}"):
                 self.read(f"# fine\n{bad}\n  \n")

@@ -7,6 +7,7 @@ check/source_test.py sees to that.
 
     base        where things are; RunError: a run cannot go on
     arch        what is special about x86-64
+    progress    what a long piece of work is doing, for whoever watches
     command     exit status, errors and interruption of every command; locks; make
 
     kernel/     which kernel to boot
@@ -32,6 +33,9 @@ check/source_test.py sees to that.
 
     report/     what came of it
         results     from what guests say to broken promises and results of tests; KTAP
+        tally       how far a run has come
+        screen      a terminal whose last lines change, by python3-rich
+        watch       a run as a person sees it while it goes on
         known       failures that are old news
         text        what a person reads at the end
 
@@ -44,5 +48,6 @@ check/source_test.py sees to that.
         defects     make defects, make fixes
 
 init.c is the guest's side of machine/guest.py; packages.sh names what must be installed;
+python.sh is the python3 that runs all this;
 config and kbuild*.config are fragments of kernel configurations.
 """

@@ -8,9 +8,10 @@
 #
 # That is what it takes to build the tests and boot a guest; check adds the tools
 # of the source checks, kbuild what builds kernels, bench those of the benchmark.
-# Nothing is printed, and the exit status is 0, when nothing is missing. As root, whatever is missing is installed with
-# apt-get; otherwise, and with --no-install, one line tells what is missing and
-# how to install it, and the exit status is 2.
+# Nothing is printed, and the exit status is 0, when nothing is missing. As root,
+# whatever is missing is installed with apt-get; otherwise, and with --no-install,
+# one line tells what is missing and how to install it, and the exit status is 2.
+# What is only nice to have is installed along with the rest, and never missing.
 #
 # Nothing beyond the tools that every Debian has (dpkg-deb, apt-get, coreutils)
 # is taken for granted.
@@ -43,6 +44,9 @@ table() {
 	run	cmd:xz				xz-utils		unpacks kernels
 	run	cmd:zstd			zstd			unpacks kernels
 	run	file:/usr/share/keyrings/debian-archive-keyring.gpg	debian-archive-keyring	verifies downloaded kernels
+	nice	file:/usr/lib/python3/dist-packages/rich	python3-rich	shows what guests do
+	check	file:/usr/lib/python3/dist-packages/rich	python3-rich	shows what guests do
+	check	cmd:tmux			tmux			is a terminal to show it on
 	check	cmd:shellcheck			shellcheck		checks shell scripts
 	check	cmd:sparse			sparse			checks C code
 	check	cmd:git				git			lists the files to check
@@ -114,6 +118,8 @@ PATH=$PATH:/usr/sbin:/sbin
 
 find_missing
 [ ${#packages[@]} -gt 0 ] || exit 0
+wanted+="nice "
+find_missing
 
 if ! command -v apt-get >/dev/null; then
 	echo "missing: $probes; install them (there is no apt-get here to do it)" >&2
@@ -135,6 +141,7 @@ if ! install "${packages[@]}" >"$log" 2>&1; then
 fi
 
 hash -r
+wanted=${wanted/ nice / }
 find_missing
 if [ ${#packages[@]} -gt 0 ]; then
 	echo "still missing after installing ${packages[*]}: $probes" >&2

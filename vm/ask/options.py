@@ -27,9 +27,10 @@ SYNOPSIS
 DESCRIPTION
     Builds the dax_break selftests, boots a kernel in QEMU with emulated persistent
     memory, one guest for each filesystem, all at the same time, and runs the tests
-    there. KTAP is printed while they run, a summary at the end. Nothing on this
-    machine is changed except the directory build/ and, if you are root, packages
-    that are missing: they are installed.
+    there. On a terminal, a line for each guest says what it does, and failures that
+    are new are told as they come; anything else gets KTAP. A summary follows, the
+    verdict first. Nothing on this machine is changed except the directory build/
+    and, if you are root, packages that are missing: they are installed.
 
     TEST selects tests: a full name, a glob, part of a name, or a program.
 
@@ -56,7 +57,7 @@ OPTIONS
                       (default: {usual})
     --fs LIST         only these filesystems: {filesystems}
     --list            print the names of the selected tests, run nothing
-    --ktap FILE       write the KTAP to FILE as well
+    --ktap FILE       write the KTAP to FILE as well; "-" prints it, on a terminal too
     --destructive     with --host, also run tests that may crash the machine; in a VM
                       each of them gets a guest of its own, after all others
     --timeout SECONDS time limit of each guest (default: 1200)
@@ -73,6 +74,7 @@ ENVIRONMENT
                       default: Debian's linux-source package
     DAX_BREAK_SEED    start of the random numbers, to repeat a run that printed it
     DEBIAN_MIRROR     where to get Debian's packages; default: where apt gets them
+    NO_COLOR          if set, a terminal gets no colours; TERM=dumb: nothing but plain lines
 
 FILES
     build/last-run/   results.ktap of the last run, its guests' consoles

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from .. import progress
 from ..base import RunError
 from ..command import lock
 
@@ -100,7 +101,8 @@ class Apt:
                 return
             try:
                 self._configure()
-                self._fetch("update", "--error-on=any")
+                with progress.step(lambda: "refreshing the package index"):
+                    self._fetch("update", "--error-on=any")
                 self.stamp.touch()
             except RunError as error:
                 if not self._has_index():
@@ -135,12 +137,21 @@ class Apt:
         A package is a name or name=version. A bare name means what apt would
         install: not a backport if there is another version.
         """
+        names = list(packages)
+        what = names[0].partition("=")[0] + (f" and {len(names) - 1} more" if names[1:] else "")
         debs = self.dir / "scratch/debs"
         debs.mkdir()
-        self._fetch("download", *packages, cwd=debs)
+        with progress.step(lambda: f"downloading {what}", _Share(self, names, debs)):
+            self._fetch("download", *names, cwd=debs)
         dest.mkdir(parents=True, exist_ok=True)
-        for deb in sorted(debs.glob("*.deb")):
-            run("dpkg-deb", "-x", deb, dest)
+        with progress.step(lambda: f"unpacking {what}"):
+            for deb in sorted(debs.glob("*.deb")):
+                run("dpkg-deb", "-x", deb, dest)
+
+    def sizes(self, packages: Iterable[str]) -> list[int]:
+        """How many bytes each of these is to download."""
+        uris = self._apt_get("download", "--print-uris", *packages)
+        return [int(line.split()[2]) for line in uris.splitlines() if line.startswith("'")]
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -230,3 +241,19 @@ class Apt:
 
     def _apt_cache(self, *words: str) -> str:
         return run("apt-cache", "-q", "-c", self.config, *words)
+
+
+class _Share:
+    """How much of @packages is in the directory @debs already."""
+
+    def __init__(self, apt: Apt, packages: list[str], debs: Path) -> None:
+        self._apt, self._packages, self._debs = apt, packages, debs
+        self._total = 0
+
+    def __call__(self) -> float | None:
+        # A progress that cannot be told must not end what it is about.
+        with contextlib.suppress(RunError, OSError, ValueError, IndexError):
+            self._total = self._total or sum(self._apt.sizes(self._packages))
+            there = sum(path.stat().st_size for path in self._debs.iterdir())
+            return min(there / self._total, 1.0) if self._total else None
+        return None

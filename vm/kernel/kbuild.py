@@ -21,6 +21,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import progress
 from ..base import ROOT, RunError
 from ..command import lock, logged
 from . import source
@@ -107,11 +108,20 @@ class Tree:
     def kernel(self, *patches: Patch) -> Kernel:
         """The kernel with @patches, and nothing else, applied."""
         self._apply(self.patched(*patches))
-        logged("make", "-C", self.dir, f"-j{os.cpu_count()}", "vmlinux", log=self.log)
+        with progress.step(self._compiled):
+            logged("make", "-C", self.dir, f"-j{os.cpu_count()}", "vmlinux", log=self.log)
         version = (self.dir / "include/config/kernel.release").read_text(encoding="utf-8").strip()
         names = " and ".join(patch.name for patch in patches)
         origin = f"{self.source.name}, built here" + (f", with {names}" if names else "")
         return Kernel(version, self.dir / "vmlinux", [], self.dir / ".config", origin, self._lock)
+
+    def _compiled(self) -> str:
+        """How far make has come. Nobody knows how much there is to do before it is done."""
+        try:
+            done = self.log.read_bytes().count(b"\n  CC ")
+        except OSError:
+            done = 0
+        return f"building {self.source.name}: {done} files compiled"
 
     def close(self) -> None:
         """Lets another run have the copy, as the end of the process does."""
@@ -134,8 +144,9 @@ class Tree:
             which = ["--from0", f"--files-from={names}"]
         # Files that are copied later get the current time, so that they are compiled anew.
         link = [] if stamp.exists() else [f"--link-dest={self.source}"]
-        logged("rsync", "-lp", "--checksum", *link, *which, f"{self.source}/", f"{self.dir}/",
-            log=self.log)
+        with progress.step(lambda: f"copying {self.source.name}"):
+            logged("rsync", "-lp", "--checksum", *link, *which, f"{self.source}/", f"{self.dir}/",
+                   log=self.log)
         stamp.touch()
 
     def _configure(self) -> None:

@@ -19,7 +19,8 @@ class KnownBug:
     first: tuple[int, ...]      # kernel versions, both affected; empty: open
     last: tuple[int, ...]
     globs: tuple[str, ...]      # over names of tests
-    exceptions: tuple[str, ...]     # globs over those to leave out
+    chance: tuple[str, ...]     # those of them whose tests show it only now and then
+    exceptions: tuple[str, ...]     # globs over names to leave out
     what: str
 
     def covers(self, kernel: tuple[int, ...], test: str) -> bool:
@@ -28,19 +29,25 @@ class KnownBug:
                 and any(fnmatch.fnmatchcase(test, glob) for glob in self.globs)
                 and not any(fnmatch.fnmatchcase(test, glob) for glob in self.exceptions))
 
+    def always_shown_by(self, test: str) -> bool:
+        """Does @test, which this covers, fail every time?"""
+        return not any(fnmatch.fnmatchcase(test, glob) for glob in self.chance)
+
 
 def _read_bug(entry: str) -> KnownBug:
     """Reads an entry; ValueError says what is wrong with it."""
     versions, tests, what, fix = (field.strip() for field in entry.split("|"))
     first, last = versions.split("-")
-    globs = tuple(glob for glob in tests.split() if not glob.startswith("!"))
+    words = tests.split()
+    globs = tuple(word.removeprefix("~") for word in words if not word.startswith("!"))
     for glob in globs:
         if re.search(r"[*?[]", glob.partition(".")[0]):
             raise ValueError(f"{glob}: name the fixture in full")
     if first != FOR_EVER and not version(first):
         raise ValueError(f"since when? {FOR_EVER}, or a version")
     return KnownBug(version(first), version(last), globs,
-                    tuple(glob[1:] for glob in tests.split() if glob.startswith("!")),
+                    tuple(word[1:] for word in words if word.startswith("~")),
+                    tuple(word[1:] for word in words if word.startswith("!")),
                     what + (f" (fixed by {fix})" if fix else ""))
 
 
