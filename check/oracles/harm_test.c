@@ -41,7 +41,6 @@ FIXTURE_SETUP(harm)
 FIXTURE_TEARDOWN(harm)
 {
 	victim_end(&self->victim);
-	written_end();
 	trial_end(&self->trial);
 	quiet_check();
 }

@@ -11,11 +11,14 @@
  * Seen must be: what the tests of the suite assert does not hold.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "dax_break.h"
+#include "deadline.h"
 
 #define NOBODY	65534
 
@@ -114,6 +117,20 @@ TEST_F(oracle, sees_wake_ups)
 	ASSERT_EQ(WAITER_SPINNING, waiter_watch(&self->trial.waiter));
 }
 
+static int wake_up_now_and_then(void *file)
+{
+	while (getppid())
+		usleep(5000);
+	return 0;
+}
+
+/* P2: the same at longer intervals. */
+TEST_F(oracle, sees_seldom_wake_ups)
+{
+	REQUIRE(return, start(&self->trial, wake_up_now_and_then));
+	ASSERT_EQ(WAITER_SPINNING, waiter_watch(&self->trial.waiter));
+}
+
 static int exit_well(void *file)
 {
 	_exit(0);
@@ -184,6 +201,90 @@ TEST_F(oracle, sees_no_end)
 {
 	REQUIRE(return, start(&self->trial, truncate_to_page_1));
 	ASSERT_EQ(WAITER_BLOCKED, waiter_observe_end(&self->trial.waiter));
+}
+
+/* P2: it is still asleep although all has been done that could have woken it up. */
+TEST_F(oracle, sees_a_missed_wake_up)
+{
+	REQUIRE(return, start(&self->trial, truncate_to_page_1));
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(&self->trial.waiter));
+	self->trial.waiter.settled = true;
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe_end(&self->trial.waiter));
+}
+
+/* Both pages are released, but by somebody who takes 200 ms for each of them. */
+static ssize_t release_late(void *arg)
+{
+	struct trial *trial = arg;
+	bool filled;
+	__u64 word;
+	int rc = 0;
+
+	for (unsigned int page = 1; !rc && page <= 2; page++) {
+		usleep(200000);
+		rc = holder_release(&trial->holder, page, &filled, &word);
+	}
+	errno = -rc;
+	return rc ? -1 : 0;
+}
+
+/* A wake-up that is late is none that has been missed. */
+TEST_F(oracle, waits_for_a_late_release)
+{
+	struct call call = { 0 };
+
+	REQUIRE(return, start(&self->trial, truncate_to_page_1));
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(&self->trial.waiter));
+	REQUIRE(return, call_start(&call, "a late release", release_late, &self->trial));
+	EXPECT_EQ(WAITER_BLOCKED, waiter_observe_again(&self->trial.waiter));
+	EXPECT_EQ(WAITER_DONE, waiter_observe_end(&self->trial.waiter));
+	ASSERT_EQ(0, call_end(&call));
+	ASSERT_EQ(0, call.result);
+}
+
+static void use_first_cpu(void)
+{
+	cpu_set_t first;
+
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	sched_setaffinity(0, sizeof(first), &first);
+}
+
+static int truncate_on_busy_cpu(void *file)
+{
+	use_first_cpu();
+	if (nice(19) != 19)
+		return -errno;
+	return truncate_to_page_1(file);
+}
+
+static int spin_on_first_cpu(void *file)
+{
+	use_first_cpu();
+	return spin(file);
+}
+
+/* Nor is it one that has missed its wake-up if it only gets very little CPU time. */
+TEST_F(oracle, waits_for_a_starved_waiter)
+{
+	struct waiter *waiter = &self->trial.waiter;
+	long deadline = deadline_in(DEADLINE_MS);
+	struct waiter other;
+
+	REQUIRE(return, waiter_fork(&other, "a busy process", spin_on_first_cpu, NULL));
+	REQUIRE(return, start(&self->trial, truncate_on_busy_cpu));
+	ASSERT_EQ(WAITER_BLOCKED, waiter_observe(waiter));
+	waiter_start(&other);
+	while (!waiter_is_running(&other) && !deadline_over(deadline))
+		deadline_pause();
+	EXPECT_EQ(0, trial_release(&self->trial, 1));
+	EXPECT_TRUE(waiter->settled);
+	EXPECT_EQ(WAITER_BLOCKED, waiter_observe_again(waiter));
+	EXPECT_EQ(0, trial_release(&self->trial, 2));
+	EXPECT_EQ(WAITER_DONE, waiter_observe_end(waiter));
+	EXPECT_EQ(0, waiter_result(waiter));
+	ASSERT_TRUE(waiter_end(&other));
 }
 
 /* Without the privilege to read stacks, the waiter's wchan has to do. */

@@ -77,7 +77,6 @@ static void require(struct __test_metadata *_metadata, struct trial *trial, bool
 	} \
 	FIXTURE_TEARDOWN(type) \
 	{ \
-		written_end(); \
 		free(self->written); \
 		trial_teardown(_metadata, &self->trial); \
 	} \

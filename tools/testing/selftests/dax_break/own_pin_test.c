@@ -137,6 +137,8 @@ TEST_F(own_pin, ends)
 	int rc;
 
 	waiter_start(&self->waiter);
+	/* Only the process itself could wake it up. */
+	self->waiter.settled = true;
 	ASSERT_ENDS(P8_END_OF_LIFE, &self->waiter,
 		    "for a page that it has pinned itself and would release next");
 	rc = waiter_result(&self->waiter);

@@ -18,7 +18,8 @@
 
 /*
  * Longer than any timeout that a kernel is likely to have: one, five, or ten seconds. Only
- * this test has to take time; it does not guess when something will have happened.
+ * this test has to take time: time is what it is about, so that nothing else can show it.
+ * It does not guess when something will have happened.
  */
 #define PATIENCE_MS	12000
 

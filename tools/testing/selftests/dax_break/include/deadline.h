@@ -24,7 +24,7 @@ bool deadline_over(long deadline);
 /* How much time is left, at least 0, as a timeout for poll(2). */
 int deadline_left(long deadline);
 
-/* Sleeps for 0.1 ms. All loops that poll use this, so that what they watch gets the CPU. */
+/* Sleeps for 0.5 ms. All loops that poll use this, so that what they watch gets the CPU. */
 void deadline_pause(void);
 
 /* Reaps the child @pid. Returns false if it has not ended within @ms. */

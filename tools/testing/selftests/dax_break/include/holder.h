@@ -28,6 +28,11 @@ enum holder_flag {
 	 * all at once: one holder for each way in which the kernel does so.
 	 */
 	HOLDER_BATCH		= 1 << 2,
+	/*
+	 * Its release drops the reference itself, rather than have somebody else do it: on
+	 * return, whoever waited for the page is runnable.
+	 */
+	HOLDER_PROMPT		= 1 << 3,
 };
 
 struct holder_ops {

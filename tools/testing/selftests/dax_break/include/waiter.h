@@ -45,8 +45,14 @@ struct waiter {
 	pid_t task;		/* the thread that runs the operation; 0: the first one */
 	int go;			/* the write end of the pipe that the child waits on */
 	struct waiter_shared *shared;
+	/*
+	 * Nothing is under way any more that could wake it up: whoever had a reason to do so
+	 * has done it. Then a wake-up that it has missed shows at once, not only after half a
+	 * second. True after a signal, and after a release that is HOLDER_PROMPT (holder.h).
+	 */
+	bool settled;
 	enum waiter_state seen;
-	unsigned long switches;	/* the sleep it was last seen blocked in (proc_switches()) */
+	unsigned long switches;	/* the sleep it was last seen blocked in (proc_pace()) */
 	unsigned long start_ticks;	/* its CPU time when started, in clock ticks */
 	char where[64];		/* the kernel function it was last seen in; how it spins */
 };
@@ -78,9 +84,9 @@ int waiter_observe_again(struct waiter *waiter);
 /*
  * The same when nothing is left to wait for: a sleep is ignored, unless it goes on and on.
  * A wake-up makes the waiter runnable before the release returns, or soon after if one of
- * the kernel's workers does the release. A waiter that look after look is still in the
- * sleep that it was last seen in has missed its wake-up: it is WAITER_BLOCKED, as is one
- * that sleeps in the layout break when DEADLINE_MS are over.
+ * the kernel's workers does the release. A waiter that look after look is still in one
+ * sleep has missed its wake-up: it is WAITER_BLOCKED, as is one that sleeps in the layout
+ * break when DEADLINE_MS are over. How many looks that takes depends on @waiter->settled.
  */
 int waiter_observe_end(struct waiter *waiter);
 

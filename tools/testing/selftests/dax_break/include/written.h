@@ -24,7 +24,10 @@ int written_begin(void);
  */
 int written_look(ino_t ino, bool *written, unsigned int count);
 
-/* Removes the instance. It can be called at any time. */
+/*
+ * Removes the instance, which lasts from test to test. The library calls it at the end of a
+ * program; it can be called at any time.
+ */
 void written_end(void);
 
 #endif

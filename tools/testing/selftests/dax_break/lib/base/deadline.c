@@ -31,7 +31,7 @@ int deadline_left(long deadline)
 
 void deadline_pause(void)
 {
-	nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+	nanosleep(&(struct timespec){ .tv_nsec = 500000 }, NULL);
 }
 
 bool deadline_wait_child(pid_t pid, long ms, int *status)

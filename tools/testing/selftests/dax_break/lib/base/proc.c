@@ -83,11 +83,27 @@ bool proc_doomed(pid_t pid)
 	       proc_task(pid).flags & PF_EXITING;
 }
 
-unsigned long proc_switches(pid_t pid)
+struct proc_pace proc_pace(pid_t pid)
 {
+	struct proc_pace pace = { .state = '?' };
 	char buf[4096], *field;
 
 	proc_read(pid, "status", buf, sizeof(buf));
+	field = strstr(buf, "\nState:\t");
+	if (field)
+		pace.state = field[strlen("\nState:\t")];
 	field = strstr(buf, "\nvoluntary_ctxt_switches:");
-	return field ? strtoul(strchr(field, ':') + 1, NULL, 10) : 0;
+	if (field)
+		pace.switches = strtoul(strchr(field, ':') + 1, NULL, 10);
+	return pace;
+}
+
+unsigned int proc_runnable(void)
+{
+	unsigned int runnable;
+	char text[128];
+
+	/* The load averages, runnable tasks of all tasks, and more: "0.20 0.18 0.12 1/80 112" */
+	proc_text(text, sizeof(text), "/proc/loadavg");
+	return sscanf(text, "%*s %*s %*s %u/", &runnable) == 1 ? runnable : 0;
 }

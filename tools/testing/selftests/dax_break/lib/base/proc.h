@@ -49,7 +49,24 @@ bool proc_stuck(pid_t pid, const char *patient);
  */
 bool proc_doomed(pid_t pid);
 
-/* How often the task has gone to sleep: its voluntary context switches. */
-unsigned long proc_switches(pid_t pid);
+/* From /proc/PID/status. */
+struct proc_pace {
+	char state;			/* '?': there is no such task */
+	/* How often it has gone to sleep: its voluntary context switches. */
+	unsigned long switches;
+};
+
+struct proc_pace proc_pace(pid_t pid);
+
+static inline bool proc_asleep(char state)
+{
+	return state == 'S' || state == 'D';
+}
+
+/*
+ * How many tasks of the whole machine, the kernel's among them, run or are ready to, the
+ * caller included. 0: the kernel does not tell.
+ */
+unsigned int proc_runnable(void);
 
 #endif

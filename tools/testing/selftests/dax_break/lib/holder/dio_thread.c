@@ -59,7 +59,7 @@ static int dio_thread_open(struct holder *holder)
 ROW(holders, struct holder_ops, dio_read) = {
 	.name = "dio_read",
 	.what = "an O_DIRECT read",
-	.flags = HOLDER_DEVICE_FIRST | HOLDER_BATCH,
+	.flags = HOLDER_DEVICE_FIRST | HOLDER_BATCH | HOLDER_PROMPT,
 	DIO_HOLDER(dio_thread_open),
 	.fills = dio_fills,
 };
@@ -67,6 +67,6 @@ ROW(holders, struct holder_ops, dio_read) = {
 ROW(holders, struct holder_ops, dio_write) = {
 	.name = "dio_write",
 	.what = "an O_DIRECT write",
-	.flags = HOLDER_BATCH,
+	.flags = HOLDER_BATCH | HOLDER_PROMPT,
 	DIO_HOLDER(dio_thread_open),
 };

@@ -147,6 +147,7 @@ static __u64 vm_fills(unsigned int nr)
 ROW(holders, struct holder_ops, vm_readv) = {
 	.name = "vm_readv",
 	.what = "process_vm_readv",
+	.flags = HOLDER_PROMPT,
 	.open = vm_open,
 	.hold = vm_hold,
 	.release = vm_release,
@@ -156,6 +157,7 @@ ROW(holders, struct holder_ops, vm_readv) = {
 ROW(holders, struct holder_ops, vm_writev) = {
 	.name = "vm_writev",
 	.what = "process_vm_writev",
+	.flags = HOLDER_PROMPT,
 	.open = vm_open,
 	.hold = vm_hold,
 	.fills = vm_fills,

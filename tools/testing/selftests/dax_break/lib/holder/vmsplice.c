@@ -124,7 +124,10 @@ static int exited_hold(struct holder *holder, unsigned int nr, void *addr, size_
 	return rc;
 }
 
-/* Closing the pipe drops its pages (fs/pipe.c: free_pipe_info()). */
+/*
+ * Closing the pipe drops its pages (fs/pipe.c: free_pipe_info()), before the task returns to
+ * user space.
+ */
 static int vmsplice_release(struct holder *holder, unsigned int nr)
 {
 	struct slot *slot = (struct slot *)holder->priv + nr;
@@ -141,7 +144,7 @@ static void vmsplice_close(struct holder *holder)
 ROW(holders, struct holder_ops, vmsplice) = {
 	.name = "vmsplice",
 	.what = "vmsplice",
-	.flags = HOLDER_BATCH,
+	.flags = HOLDER_BATCH | HOLDER_PROMPT,
 	.open = vmsplice_open,
 	.hold = vmsplice_hold,
 	.look = vmsplice_look,
@@ -152,7 +155,7 @@ ROW(holders, struct holder_ops, vmsplice) = {
 ROW(holders, struct holder_ops, tee) = {
 	.name = "tee",
 	.what = "a copy by tee of a vmspliced pipe",
-	.flags = HOLDER_BATCH,
+	.flags = HOLDER_BATCH | HOLDER_PROMPT,
 	.open = vmsplice_open,
 	.hold = tee_hold,
 	.look = vmsplice_look,
@@ -163,6 +166,7 @@ ROW(holders, struct holder_ops, tee) = {
 ROW(holders, struct holder_ops, vmsplice_exited) = {
 	.name = "vmsplice_exited",
 	.what = "vmsplice by a process that has exited",
+	.flags = HOLDER_PROMPT,
 	.open = vmsplice_open,
 	.hold = exited_hold,
 	.look = vmsplice_look,

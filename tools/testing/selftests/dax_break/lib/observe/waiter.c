@@ -21,23 +21,35 @@
 /*
  * No operation of ours needs so much CPU time, but one that spins soon has used it. In a
  * guest whose host is busy, CPU time passes while nothing is executed, so the waiter must
- * also have been seen running so many times: the observer is slowed down as much.
+ * also have been seen running so many times: the observer is slowed down as much, by a slow
+ * kernel, too. Under emulation the longest one, umount, is seen so some fifty times.
  */
-#define SPIN_MS		500
+#define SPIN_MS		200
 #define SPIN_LOOKS	300
 /*
  * A waiter that has been in one sleep for so long is blocked, where it cannot be read, or
  * does not matter, what it sleeps in. If the sleep is from before the last release, and it
- * was seen there so many times, it has missed its wake-up: a waiter that is woken becomes
- * runnable at once, however long it takes until it runs.
+ * was seen there so many times, it has missed its wake-up. Only time can tell if one of the
+ * kernel's workers does the release, or if the sleep is not in the layout break.
  */
 #define LONG_MS		500
 #define LONG_LOOKS	300
 /*
+ * If all has been done that could wake the waiter, time need not tell: a waiter that is
+ * woken becomes runnable at once, however long it takes until it runs. So it has missed its
+ * wake-up if it is asleep while nobody but the observer is runnable. That also rules out a
+ * waiter that only looks asleep, because it is about to look at the page once more. One look
+ * would do; it costs little to make sure.
+ */
+#define SETTLED_LOOKS	5
+/*
  * How long waiter_watch() watches, and how much may happen meanwhile: others share the wait
- * queue, and wake the waiter up, too.
+ * queue, and wake the waiter up, too. If nothing at all has happened for QUIET_MS, nothing
+ * will: no waiter that looks at its page more than WATCH_WAKES times in WATCH_MS sleeps for
+ * so long.
  */
 #define WATCH_MS	100
+#define QUIET_MS	30
 #define WATCH_WAKES	5
 #define WATCH_CPU_MS	50
 /* A killed task that is not gone by then does not die before its pin is gone. */
@@ -124,6 +136,7 @@ static pid_t runner(const struct waiter *waiter)
 void waiter_start(struct waiter *waiter)
 {
 	atomic_store(&waiter->shared->done, false);
+	waiter->settled = false;
 	waiter->start_ticks = proc_task(waiter->pid).ticks;
 	if (write(waiter->go, "", 1) != 1)
 		abort();	/* an empty pipe always takes a byte */
@@ -188,16 +201,19 @@ struct watch {
 	enum until until;
 	unsigned int running;	/* how many times it was seen running */
 	unsigned long switches;	/* the sleep that it was last seen in, */
+	bool known;		/* whether it has been seen what in, */
+	int in_break;		/* and then what sleeps_in_break() says, */
 	unsigned int looks;	/* how many times, */
+	unsigned int alone;	/* how many times with nobody else runnable, */
 	long deadline;		/* and when that is a long one */
 };
 
-static bool spins(struct waiter *waiter, struct watch *watch, const struct proc_task *task)
+static bool spins(struct waiter *waiter, struct watch *watch)
 {
 	unsigned long spin = SPIN_MS * sysconf(_SC_CLK_TCK) / 1000;
 
-	watch->running += task->state == 'R';
-	if (task->ticks - waiter->start_ticks < spin || watch->running < SPIN_LOOKS)
+	if (++watch->running < SPIN_LOOKS ||
+	    proc_task(runner(waiter)).ticks - waiter->start_ticks < spin)
 		return false;
 	snprintf(waiter->where, sizeof(waiter->where), "%d ms of CPU time", SPIN_MS);
 	return true;
@@ -208,11 +224,20 @@ static bool sleeps_long(struct watch *watch, unsigned long switches)
 {
 	if (switches != watch->switches) {
 		watch->switches = switches;
+		watch->known = false;
 		watch->looks = 0;
+		watch->alone = 0;
 		watch->deadline = deadline_in(LONG_MS);
 	}
 	watch->looks++;
 	return deadline_over(watch->deadline);
+}
+
+/* Nothing will end this sleep. */
+static bool goes_on(const struct watch *watch)
+{
+	return watch->alone >= SETTLED_LOOKS ||
+	       (watch->looks >= LONG_LOOKS && deadline_over(watch->deadline));
 }
 
 /* Does this sleep end the observation? Then with *@state. */
@@ -228,7 +253,33 @@ static bool sleep_ends(struct waiter *waiter, const struct watch *watch,
 		return true;
 	if (watch->until == NEW_SLEEP)
 		*state = WAITER_LOST;
-	return watch->looks >= LONG_LOOKS && deadline_over(watch->deadline);
+	return goes_on(watch);
+}
+
+/*
+ * One look at a waiter that was asleep a moment ago, in the sleep @switches. Is that a sleep
+ * that counts, and was it in it from before to after this look?
+ */
+static bool look_asleep(struct waiter *waiter, struct watch *watch, unsigned long switches)
+{
+	bool is_long = sleeps_long(watch, switches), alone = false;
+	int in_break = watch->known ? watch->in_break : sleeps_in_break(waiter);
+	struct proc_pace pace;
+
+	if (in_break > 0 && waiter->settled)
+		alone = proc_runnable() == 1;
+	pace = proc_pace(runner(waiter));
+	if (pace.switches != switches || !proc_asleep(pace.state))
+		return false;
+	watch->in_break = in_break;
+	watch->known = true;
+	watch->alone += alone;
+	if (watch->until == LONG_SLEEP)
+		return is_long;
+	if (in_break < 0 && is_long)
+		snprintf(waiter->where, sizeof(waiter->where),
+			 "a place that cannot be read (guessed after %d ms)", LONG_MS);
+	return in_break < 0 ? is_long : in_break;
 }
 
 static enum waiter_state look_until(struct waiter *waiter, enum until until)
@@ -238,34 +289,19 @@ static enum waiter_state look_until(struct waiter *waiter, enum until until)
 	enum waiter_state state;
 
 	for (;; deadline_pause()) {
-		struct proc_task task = proc_task(runner(waiter));
-		bool is_long = false;
-		int in_break = 0;
+		struct proc_pace pace = proc_pace(runner(waiter));
+		bool counts = proc_asleep(pace.state) &&
+			      look_asleep(waiter, &watch, pace.switches);
 
-		if (task.state == 'S' || task.state == 'D') {
-			is_long = sleeps_long(&watch, proc_switches(runner(waiter)));
-			in_break = sleeps_in_break(waiter);
-		}
 		/* After that look, so that a waiter that is done never counts as asleep. */
-		if (atomic_load(&waiter->shared->done) || (task.state == 'Z' && exited(waiter)))
+		if (atomic_load(&waiter->shared->done) || (pace.state == 'Z' && exited(waiter)))
 			return WAITER_DONE;
-		if (spins(waiter, &watch, &task))
+		if (pace.state == 'R' && spins(waiter, &watch))
 			return WAITER_SPINNING;
-		if (until == LONG_SLEEP) {
-			in_break = is_long;
-		} else if (in_break < 0) {
-			in_break = is_long;
-			if (is_long)
-				snprintf(waiter->where, sizeof(waiter->where),
-					 "a place that cannot be read (guessed after %d ms)",
-					 LONG_MS);
-		}
-		/* Was it in the same sleep before and after its stack was read? */
-		if (in_break && proc_switches(runner(waiter)) == watch.switches &&
-		    sleep_ends(waiter, &watch, &state))
+		if (counts && sleep_ends(waiter, &watch, &state))
 			return state;
 		if (deadline_over(deadline))
-			return in_break && until == NO_SLEEP ? WAITER_BLOCKED : WAITER_LOST;
+			return counts && until == NO_SLEEP ? WAITER_BLOCKED : WAITER_LOST;
 	}
 }
 
@@ -295,18 +331,28 @@ int waiter_observe_any(struct waiter *waiter)
 	return observe(waiter, LONG_SLEEP);
 }
 
+/* Is the waiter still in the sleep that it was in @before? */
+static bool still_sleeps(const struct waiter *waiter, const struct proc_pace *before)
+{
+	struct proc_pace pace = proc_pace(runner(waiter));
+
+	return proc_asleep(pace.state) && pace.switches == before->switches;
+}
+
 int waiter_watch(struct waiter *waiter)
 {
 	unsigned long ticks = proc_task(runner(waiter)).ticks;
-	unsigned long switches = proc_switches(runner(waiter));
-	long end = deadline_in(WATCH_MS);
+	struct proc_pace before = proc_pace(runner(waiter));
+	long quiet = deadline_in(QUIET_MS), end = deadline_in(WATCH_MS);
 	unsigned long cpu_ms, wakes;
 
-	while (!deadline_over(end))
+	while (!deadline_over(quiet))
+		deadline_pause();
+	while (!deadline_over(end) && !still_sleeps(waiter, &before))
 		deadline_pause();
 	ticks = proc_task(runner(waiter)).ticks - ticks;
 	cpu_ms = ticks * 1000 / sysconf(_SC_CLK_TCK);
-	wakes = proc_switches(runner(waiter)) - switches;
+	wakes = proc_pace(runner(waiter)).switches - before.switches;
 	waiter->seen = WAITER_BLOCKED;
 	if (atomic_load(&waiter->shared->done)) {
 		waiter->seen = WAITER_DONE;
@@ -321,6 +367,8 @@ int waiter_watch(struct waiter *waiter)
 void waiter_signal(struct waiter *waiter, int sig)
 {
 	kill(waiter->pid, sig);
+	/* A signal wakes its own process. What that does for others takes its time. */
+	waiter->settled = !waiter->task;
 }
 
 bool waiter_is_running(const struct waiter *waiter)
@@ -352,7 +400,7 @@ bool waiter_kill(struct waiter *waiter)
 {
 	waiter->task = 0;	/* the whole process has to die */
 	waiter->start_ticks = proc_task(waiter->pid).ticks;
-	kill(waiter->pid, SIGKILL);
+	waiter_signal(waiter, SIGKILL);
 	if (observe(waiter, NO_SLEEP) != WAITER_DONE || !reap(waiter->pid))
 		return false;
 	close(waiter->go);

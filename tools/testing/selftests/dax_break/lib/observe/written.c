@@ -9,7 +9,10 @@
 #include "finding.h"
 #include "written.h"
 
-/* All tests use the same: they run one at a time, and take over what a killed one left. */
+/*
+ * All tests use the same: they run one at a time, and take over what an earlier one left. It
+ * takes the kernel long to make it, and to turn its event on.
+ */
 #define INSTANCE	"/sys/kernel/tracing/instances/dax_break"
 
 /* As TP_printk() in include/trace/events/fs_dax.h writes it; the numbers are in hex. */
@@ -38,8 +41,8 @@ int written_begin(void)
 		return why_set(EOPNOTSUPP,
 			       "no tracepoint fs_dax:dax_writeback_one: CONFIG_FS_DAX, CONFIG_FTRACE");
 	}
-	return write_text(INSTANCE "/trace", "") ?:
-	       write_text(INSTANCE "/events/fs_dax/dax_writeback_one/enable", "1");
+	return write_text(INSTANCE "/events/fs_dax/dax_writeback_one/enable", "1") ?:
+	       write_text(INSTANCE "/trace", "");
 }
 
 int written_look(ino_t ino, bool *written, unsigned int count)
@@ -65,6 +68,6 @@ int written_look(ino_t ino, bool *written, unsigned int count)
 
 void written_end(void)
 {
-	/* It does not matter if this fails: the next test takes the instance over. */
+	/* It does not matter if this fails: there may be none, and a later test takes one over. */
 	rmdir(INSTANCE);
 }

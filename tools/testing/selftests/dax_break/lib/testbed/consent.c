@@ -151,13 +151,3 @@ int consent_read(struct consent *consent)
 	snprintf(consent->directory, sizeof(consent->directory), "%s", text);
 	return 0;
 }
-
-int consent_to_crash(void)
-{
-	const char *agreed = getenv("DAX_BREAK_DESTRUCTIVE");
-
-	if (agreed && !strcmp(agreed, "1"))
-		return 0;
-	return why_set(EOPNOTSUPP,
-		       "may crash or hang the machine: set DAX_BREAK_DESTRUCTIVE=1 to allow that");
-}

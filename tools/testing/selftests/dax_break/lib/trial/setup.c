@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/probe.h"
 #include "finding.h"
@@ -8,6 +10,16 @@
 #include "testbed.h"
 #include "testbed/aftermath.h"
 #include "trial/setup.h"
+#include "written.h"
+
+static pid_t program;
+
+/* At exit, but not at that of a forked child. */
+static void teardown(void)
+{
+	if (getpid() == program)
+		written_end();
+}
 
 int program_setup(char **argv)
 {
@@ -17,6 +29,8 @@ int program_setup(char **argv)
 	rc = testbed_setup(argv);
 	if (rc)
 		return rc;
+	program = getpid();
+	atexit(teardown);
 	if (quiet_begin())
 		printf("# %s\n", why());
 	aftermath_begin();

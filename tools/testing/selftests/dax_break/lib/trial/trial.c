@@ -211,12 +211,19 @@ int trial_hold_aside(struct trial *trial, unsigned int page)
 	return rc;
 }
 
-static int release(struct holder *holder, struct dax_file *file, unsigned int page)
+static bool is_prompt(const struct holder *holder)
+{
+	return !holder->ops || (holder->ops->flags & HOLDER_PROMPT);
+}
+
+static int release(struct trial *trial, struct holder *holder, struct dax_file *file,
+		   unsigned int page)
 {
 	bool filled;
 	__u64 word;
 	int rc = holder_release(holder, page, &filled, &word);
 
+	trial->waiter.settled = is_prompt(&trial->holder) && is_prompt(&trial->peer_holder);
 	/* Late DMA: the data is there before the operation gets to the page. */
 	if (!rc && filled)
 		dax_file_page_got(file, page, word);
@@ -225,7 +232,7 @@ static int release(struct holder *holder, struct dax_file *file, unsigned int pa
 
 int trial_release(struct trial *trial, unsigned int page)
 {
-	return release(&trial->holder, &trial->file, page);
+	return release(trial, &trial->holder, &trial->file, page);
 }
 
 int trial_hold_peer(struct trial *trial, unsigned int page)
@@ -241,7 +248,7 @@ int trial_hold_peer(struct trial *trial, unsigned int page)
 
 int trial_release_peer(struct trial *trial, unsigned int page)
 {
-	return release(&trial->peer_holder, &trial->peer, page);
+	return release(trial, &trial->peer_holder, &trial->peer, page);
 }
 
 void trial_start(struct trial *trial)
