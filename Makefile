@@ -89,9 +89,9 @@ $(abspath $(BUILD))/framework/tools/testing/selftests/lib.mk:
 	python3 -m vm.kernel.source $(BUILD)
 
 # Static: PID 1 must not depend on what else is in the guest.
-$(BUILD)/init: vm/init.c
+$(BUILD)/init: $(wildcard vm/init/*)
 	@mkdir -p $(BUILD)
-	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -o $@ $<
+	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -o $@ $(filter %.c,$^)
 
 install-tree:
 	tree/tree.sh install $(KDIR)

@@ -3,15 +3,22 @@
 
     source_test     builds without a warning, is clean by the kernel's own tools, no circles
     unit_test       the runner's types, parsers and tables
-    report_test     the summary of a run, and how far it has come
+    results_test    from what guests say to results, and to KTAP
+    schedule_test   which tests run together, and how long all of it takes
+    pool_test       guests that share the tests of a run; they are made up
+    report_test     the summary of a run, and how far it has come; known-bugs
+    patches_test    defects, fixes, and the tables that are made of them
     watch_test      what terminals show of a run while it goes on
     backend_test    what QEMU is told, and which QEMU
+    store_test      where snapshots are kept, and how a guest starts from one
     virtiofs_test   the server of virtiofs
     recipes_test    the recipes of the suite's README.rst
     runner_test     the runner against guests that panic, hang, lack memory, ...
+    snapshot_test   guests that start from a snapshot: the same results, and nothing shared
     suite_test      the suite on the default kernel, compared with known-bugs
     hardware_test   machines with somebody's data on their memory
     defects_test    the suite on kernels that are broken on purpose, a sample of them
 
-circles and shake are commands of their own.
+example, ktap and running are what several of them need; circles and shake are commands
+of their own.
 """

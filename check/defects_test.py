@@ -7,6 +7,7 @@ an hour.
 
 import os
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -16,6 +17,7 @@ from unittest import mock
 from vm.base import RunError
 from vm.kernel import kbuild
 from vm.kernel.kbuild import Patch, read_patches
+from vm.report.watch import Watch
 from vm.run import defects
 
 SAMPLE = 4
@@ -120,7 +122,7 @@ class Trees(unittest.TestCase):
 class Defects(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.reference = defects.make_reference()
+        cls.reference = defects.make_reference(Watch(sys.stdout))
         cls.addClassCleanup(cls.reference.tree.close)
         cls.patches = read_patches("defects")
 

@@ -13,7 +13,6 @@ from vm import command
 from vm.ask.request import Request
 from vm.kernel import choose
 from vm.machine.backend import BACKENDS, LABEL_MIB, LABELLED_MIB, Backend, nvdimm
-from vm.machine.guest import End
 from vm.base import BUILD
 from vm.run import guests
 
@@ -23,8 +22,7 @@ SECONDS_A_KILL = 60     # one of each kind, emulated on a busy machine
 # An NVDIMM with labels, and room beside what is on it; one without, which is one
 # namespace, whatever is on it.
 SOMEBODYS = Backend(
-    lambda directory: [*nvdimm(0, directory, 2 * LABELLED_MIB, LABEL_MIB),
-                       *nvdimm(1, directory, 128)],
+    lambda files: [*nvdimm(0, files, 2 * LABELLED_MIB, LABEL_MIB), *nvdimm(1, files, 128)],
     machine=",nvdimm=on")
 
 
@@ -45,9 +43,11 @@ class Hardware(unittest.TestCase):
               guests.fleet(request, [BUILD / "hardware" / program,
                                      *(BUILD / "selftests" / name for name in PROGRAMS)],
                            BUILD / "hardware") as fleet):
-            end = fleet.run(program, plan, said.append, backend="somebodys", consent=False)[0]
+            with fleet.guest(program, "somebodys", testbed=False, consent=False) as guest:
+                guest.on_message = said.append
+                end = guest.obey(plan)
         text = "\n".join(line.removeprefix("out ") for line in said)
-        self.assertEqual(end, End.DONE, text)
+        self.assertIsNone(end, text)
         self.assertIn(f"end {program} 0", said, text)
         print("\n".join(line for line in text.splitlines() if line.startswith("# recorded")))
 

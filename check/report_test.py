@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a person is told of a run, while it goes on and at its end."""
+"""What a person is told of a run, while it goes on and at its end; the table known-bugs."""
 
+import fnmatch
+import itertools
 import re
+import tempfile
 import unittest
 import unittest.mock
+from pathlib import Path
 
+from check.example import TESTS, feed, summary
+from vm.ask import suite
 from vm.ask.suite import Test
-from vm.base import SOURCE
+from vm.base import BUILD, SOURCE, RunError, version
 from vm.machine.guest import End
 from vm.report import known
 from vm.report.results import Case, Finding, Results, last_words
@@ -34,7 +40,7 @@ class Summary(unittest.TestCase):
                 ("lacks", "skipped", "no ublk: modprobe ublk_drv"),
                 ("none", "skipped", "this kernel's xfs does not have write_zeroes"),
                 ("fine", "passed"), ("lucky", "passed"), ("rare", "passed")):
-            self.results.cases[f"{name}.xfs_punch.t"].end(*end)
+            self.results.cases[f"{name}.xfs_punch.t"].end(end[0], end[1:])
         self.known = [known.KnownBug((), (), (f"{name}.*",), chance, (), f"bug {name}")
                       for name, chance in (("quiet", ()), ("hang", ()), ("corrupt", ()),
                                            ("crash", ()), ("lucky", ()), ("rare", ("rare.*",)))]
@@ -63,14 +69,14 @@ class Summary(unittest.TestCase):
         def verdict() -> str:
             return Report(self.results, self.known, "./again", {}).verdict()
 
-        self.results.cases["crash.xfs_punch.t"].end("passed")
-        self.results.cases["new.xfs_punch.t"].end("passed")
+        self.results.cases["crash.xfs_punch.t"].status = "passed"
+        self.results.cases["new.xfs_punch.t"].status = "passed"
         self.assertEqual(verdict(), "7.3.4-x: no new failure; 3 known bugs, 1 of which crashes "
                          "or corrupts")
         self.known = self.known[2:3]
         self.assertEqual(verdict(), "7.3.4-x: 2 new failures; 1 known bug, which crashes or "
                          "corrupts")
-        self.results.problems = ["t_test ended with signal 11 after its last test"]
+        self.results.groups["xfs:t_test"].problem = "ended with signal 11 after its last test"
         self.assertRegex(verdict(), "3 new failures; 1")
         self.results = Results(self.tests)
         self.assertEqual(verdict(), "unknown kernel: nothing has been tested; 10 tests not run")
@@ -124,3 +130,64 @@ class Progress(unittest.TestCase):
                 "500 of 1000 done, 400 passed, 100 new failures, 0 known, 0 skipped, 3:45 left",
                 "500 of 1000, 100 new failures, 0 known, 3:45 left",
                 "500/1000, 100 new, 0 known, 3:45", "500/1000, 100 new"])
+
+
+class KnownBugs(unittest.TestCase):
+    def read(self, text: str) -> list[known.KnownBug]:
+        with tempfile.NamedTemporaryFile("w", suffix="known") as file:
+            file.write(text)
+            file.flush()
+            return known.read(Path(file.name))
+
+    def test_which_kernels_and_tests(self):
+        for entry, test, covered, others in (
+                ("6.15-7.3 | a.*.one | wrong | abc\n", "a.b.one",
+                 ("6.15", "6.15.1-rc1", "7.3.4+deb13-amd64"), ("6.14.11", "7.4", "8.0")),
+                ("6.15-7.3 | a.*.one | wrong | abc\n", "a.b.two", (), ("7.0",)),
+                ("ever-6.14 | a.* | x |\n", "a.b.c", ("6.14.3",), ("6.15",)),
+                ("6.15- | a.* | y |\n", "a.b.c", ("9.0",), ("6.14",))):
+            bug, = self.read(entry)
+            for kernel in (*covered, *others):
+                self.assertEqual(bug.covers(version(kernel), test), kernel in covered, kernel)
+
+    def test_several_globs_and_exceptions(self):
+        """In an entry of several lines."""
+        bug = self.read("ever- | a.*\n  b.* !*.fine |\n  x y |\n")[0]
+        self.assertEqual([name for name in ("a.one", "b.one", "c.one", "a.fine")
+                          if bug.covers((6, 1), name)], ["a.one", "b.one"])
+        self.assertEqual(bug.what, "x y")
+
+    def test_what_shows_now_and_then(self):
+        bug, = self.read("ever- | a.* ~b.* !b.*.fine | x |\n")
+        self.assertEqual([(name, bug.covers((6, 1), name), bug.always_shown_by(name))
+                          for name in ("a.b.c", "b.b.c")],
+                         [("a.b.c", True, True), ("b.b.c", True, False)])
+        self.assertFalse(bug.covers((6, 1), "b.b.fine"))
+
+    def test_bad_entries_are_named(self):
+        for bad, why in (("6.1 | x", "not"), ("6.1- | [ab]*.c | x |", "name the fixture in full"),
+                         ("6.1- | ~a*.c | x |", "name the fixture in full"),
+                         ("-6.1 | a.* | x |", "since when")):
+            with self.assertRaisesRegex(RunError, f"known:2: .*{why}"):
+                self.read(f"# fine\n{bad}\n  \n")
+
+    def test_the_table_itself(self):
+        """Each glob matches a test, each exception one of those."""
+        names = [t.name for t in suite.load(BUILD / "selftests").tests]
+        for bug in known.read():
+            covered = {glob: fnmatch.filter(names, glob) for glob in bug.globs}
+            for glob, found in covered.items():
+                self.assertTrue(found, f"no test is called {glob}")
+            for glob in bug.exceptions:
+                self.assertTrue(fnmatch.filter(itertools.chain(*covered.values()), glob),
+                                f"{' '.join(bug.globs)}: there is no {glob} among these")
+
+    def test_report_tells_old_news_from_new(self):
+        old, new = TESTS[0].name, TESTS[1].name
+        results, _ = feed("begin a_test", f"out not ok 1 {old}", f"out not ok 2 {new}",
+                          "end a_test 1")
+        results.kernel = "6.12.1"
+        said = summary(results, self.read("ever-6.14 | waits.*.one | wrong | abc\n"))
+        self.assertEqual([c.test.name for c in said.new_failures()], [new])
+        self.assertIn(f"KNOWN wrong (fixed by abc)\n    found by {old}\n", said.text())
+        self.assertIn(f"again: ./again {new}", said.text())

@@ -1,82 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
 """The runner with bad input and bad guests: exit status, bound, nothing left behind."""
 
-import contextlib
-import io
-import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import unittest
 import unittest.mock
 from pathlib import Path
 
-from vm.ask.suite import Need, Suite, Test
-from vm.command import Status
+from check.running import Run, fixture_suite, qemus
 from vm.base import BUILD, ROOT, RunError
+from vm.command import Status
 from vm.kernel import debian
 from vm.machine import guest, qemu
-from vm.machine.backend import BACKENDS, Backend
-from vm.machine.guest import End, Guest, Machine
-from vm.run import cli, guests
-
-FIXTURES = Path(__file__).parent / "fixtures"
-PROGRAM_LIMIT = 4       # seconds for a program of fixtures
-
-
-def fixture_suite(directory: Path, *tests: str, limit: int = PROGRAM_LIMIT) -> Suite:
-    """A suite of programs from fixtures/, given as PROGRAM:TEST or PROGRAM:TEST:NEED.
-
-    A program that is not there is another pass_test.
-    """
-    words = [name.split(":") for name in tests]
-    for program, *_ in words:
-        if (source := FIXTURES / f"{program}.c").exists():
-            subprocess.run(["gcc", "-static", "-o", directory / program, source], check=True)
-        else:
-            script = FIXTURES / program
-            shutil.copy(script if script.exists() else FIXTURES / "pass_test", directory / program)
-    return Suite(directory, [Test(program, f"runner.ext4.{test}", "ext4",
-                                  frozenset(map(Need, needs))) for program, test, *needs in words],
-                 limit)
-
-
-def processes(*words: str) -> list[str]:
-    """Command lines that hold all @words."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if all(word in line for word in words):
-                found.append(line)
-    return found
-
-
-class Run(unittest.TestCase):
-    """A run of the runner inside this process, so that its pieces can be replaced."""
-
-    def setUp(self):
-        self.scratch = Path(self.enterContext(tempfile.TemporaryDirectory()))
-
-    def tearDown(self):
-        self.assertEqual(processes("qemu-system", f"run-{os.getpid()}/"), [])
-        self.assertFalse((BUILD / f"run-{os.getpid()}").exists())
-
-    def run_tests(self, *argv: str, limit: float = 60, **for_testing) -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        start = time.monotonic()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = cli.main(argv, **for_testing)
-        self.assertLess(time.monotonic() - start, limit, "took too long")
-        return status, out.getvalue(), err.getvalue()
-
-    def cannot_run(self, regex: str, *argv: str, **for_testing):
-        status, _, err = self.run_tests(*argv, **for_testing)
-        self.assertEqual(status, Status.NOT_RUN, err)
-        self.assertRegex(err.splitlines()[-1], regex)
-        return err
+from vm.machine.backend import BACKENDS, Backend, Files
+from vm.machine.guest import End, Guest
+from vm.machine.machine import Machine
+from vm.run import guests
 
 
 class BadInput(Run):
@@ -115,7 +56,7 @@ class BadInput(Run):
     def test_full_disk(self):
         with unittest.mock.patch("vm.machine.initramfs.write",
                                  side_effect=OSError(28, "No space", "img")):
-            self.refused("img: No space")
+            self.refused("img: No space", "--no-snapshot", "reload")
 
     def test_config_without_dax(self):
         good = debian.newest("", BUILD)
@@ -129,40 +70,58 @@ class BadGuest(Run):
     """What was found before the guest went wrong is kept and printed."""
 
     def test_panic(self):
-        suite = fixture_suite(self.scratch, "panic_test:panics", "a_test:passes")
-        status, out, err = self.run_tests(the_suite=suite)
+        """The running test has failed, and no other: those behind it run in another guest."""
+        suite = fixture_suite("a_test:passes", "a_test:panics", "a_test:is_after",
+                              "b_test:passes_too")
+        status, out, err = self.run_tests("--jobs", "1", the_suite=suite)
         self.assertEqual(status, Status.CRASHED, err)
         self.assertIn("the guest crashed", err)
         self.assertIn("Kernel panic", err)
-        self.assertIn("1 passed, 0 failed, 0 skipped, 1 not run", out)
-
-    def test_crash_that_was_to_be_feared(self):
-        """In a boot of its own, it is that test's failure and nobody else's."""
-        suite = fixture_suite(self.scratch, "crash_test:panics:alone", "pass_test:passes")
-        status, out, err = self.run_tests(the_suite=suite)
-        self.assertEqual(status, Status.FAILED, err)
+        self.assertEqual(self.results(), {"passes": "ok", "panics": "not ok", "is_after": "ok",
+                                          "passes_too": "ok"})
         self.assertRegex(out, "FAILED runner.ext4.panics\n    P9 broken: the guest crashed: "
                               "Kernel panic - not syncing: sysrq triggered crash")
-        self.assertIn("1 passed, 1 failed, 0 skipped\n", out)
+        self.assertIn("3 passed, 1 failed, 0 skipped\n", out)
+
+    def test_crash_that_was_to_be_feared(self):
+        """In a guest of its own, it is that test's failure and nobody else's."""
+        suite = fixture_suite("a_test:feared:alone", "b_test:passes")
+        status, out, err = self.run_tests(the_suite=suite)
+        self.assertEqual(status, Status.FAILED, err)
+        self.assertRegex(out, "FAILED runner.ext4.feared\n    P9 broken: the guest crashed: "
+                              "Kernel panic - not syncing: sysrq triggered crash")
+        self.assertEqual(self.results(), {"feared": "not ok", "passes": "ok"})
 
     def test_hang(self):
-        suite = fixture_suite(self.scratch, "stuck_test:is_stuck", limit=1000)
-        status, out, err = self.run_tests("--timeout", "40", the_suite=suite, limit=80)
+        suite = fixture_suite("stuck_test:is_stuck", limit=1000)
+        status, out, err = self.run_tests("--timeout", "30", the_suite=suite, limit=80)
         self.assertEqual(status, Status.CRASHED, err)
         self.assertRegex(err, "ran out of time .*; --timeout gives it more")
         self.assertRegex(err, r"task:stuck_test\s+state:D")
-        self.assertIn("1 not run", out)
+        self.assertRegex(out, "FAILED runner.ext4.is_stuck\n    .*the guest ran out of time")
 
     def test_program_out_of_time(self):
-        suite = fixture_suite(self.scratch, "slow_test:sleeps", "z_test:passes")
+        suite = fixture_suite("a_test:sleeps", "a_test:is_after", "b_test:passes")
         status, out, err = self.run_tests(the_suite=suite)
         self.assertEqual(status, Status.FAILED, err)
-        self.assertIn("slow_test ran out of time", out)
-        self.assertIn("1 passed, 1 failed", out)
+        self.assertIn("a_test ran out of time", out)
+        self.assertEqual(self.results(), {"sleeps": "not ok", "is_after": "ok", "passes": "ok"})
+
+    def test_first_failure(self):
+        """--fail-fast ends there, and says what was not run."""
+        suite = fixture_suite("a_test:passes", "a_test:fails", "a_test:sleeps", "a_test:is_after",
+                              limit=1000)
+        status, out, err = self.run_tests("--fail-fast", "--jobs", "1", the_suite=suite)
+        self.assertEqual(status, Status.FAILED, err)
+        self.assertRegex(out, ": 1 new failure; no known bug; 2 tests not run\n")
+        self.assertRegex(out, "FAILED runner.ext4.fails\n")
+        self.assertEqual([line for line in self.lines() if "ok " in line],
+                         ["  ok 1 runner.ext4.passes", "  not ok 2 runner.ext4.fails",
+                          "not ok 1 ext4:a_test"])
 
     def test_no_pmem(self):
-        with unittest.mock.patch.dict(BACKENDS, none=Backend(lambda directory: [])):
-            status, out, err = self.run_tests("--backend", "none", "longterm")
+        with unittest.mock.patch.dict(BACKENDS, none=Backend(lambda files: [])):
+            status, out, err = self.run_tests("--no-snapshot", "--backend", "none", "reload")
         self.assertEqual(status, Status.SKIPPED, err)
         self.assertIn("no persistent memory region", out)
 
@@ -173,28 +132,31 @@ class BadGuest(Run):
         self.cannot_run("it lacks .*CONFIG_EXT4_FS CONFIG_XFS_FS CONFIG_LIBNVDIMM", "--kernel",
                         str(self.scratch / "vmlinuz"))
 
-    def machine_without_init(self) -> Machine:
+    def machine_without_init(self, kernel: Path | None = None) -> Machine:
         image = self.scratch / "initramfs"
         image.write_bytes(b"nothing")
-        return Machine(debian.newest("", BUILD).image, image, self.scratch, "tcg", 512)
+        return Machine(kernel or debian.newest("", BUILD).image, image, Files(self.scratch), "tcg",
+                       512)
+
+    def boot(self, machine: Machine) -> tuple[End | None, bytes]:
+        """How it ends, and what it prints."""
+        said: list[bytes] = []
+        with Guest(machine, 60, print, said.append) as running:
+            return running.ready(), b"".join(said)
 
     def test_no_init(self):
-        said: list[bytes] = []
-        running = Guest(self.machine_without_init(), print, said.append)
-        self.assertEqual(running.run(60), End.NOT_BOOTED)
-        self.assertIn(b"Kernel panic", b"".join(said))
+        end, said = self.boot(self.machine_without_init())
+        self.assertEqual(end, End.NOT_BOOTED)
+        self.assertIn(b"Kernel panic", said)
 
     def test_qemu_fails(self):
-        machine = self.machine_without_init()
-        machine.kernel = Path("/nonesuch")
         with self.assertRaisesRegex(RunError, "^QEMU failed: qemu.*nonesuch"):
-            Guest(machine, print, print).run(60)
+            self.boot(self.machine_without_init(Path("/nonesuch")))
 
     def test_never_boots(self):
-        running = Guest(self.machine_without_init(), print, lambda data: None)
         with unittest.mock.patch.object(guest, "BOOT_LIMIT", 0.5):
             start = time.monotonic()
-            self.assertEqual(running.run(60), End.NOT_BOOTED)
+            self.assertEqual(self.boot(self.machine_without_init())[0], End.NOT_BOOTED)
             self.assertLess(time.monotonic() - start, 5)
 
 
@@ -216,31 +178,43 @@ class Backends(Run):
             status, out, err = self.run_tests("--backend", "nvdimm,cxl",
                                               "reuse.ext4_punch.unmapped")
         self.assertEqual(status, Status.PASSED, err)
-        self.assertIn("ok 1 cxl:ext4:reuse_test # SKIP cxl: no QEMU; buy one", out)
+        self.assertIn("ok 2 cxl:ext4:reuse_test # SKIP cxl: no QEMU; buy one", out)
         self.assertIn("skipped 1: cxl: no QEMU; buy one", out)
         self.assertRegex(out, r"cxl:ext4 +0 passed, 0 failed, 1 skipped\n +ext4 +1 passed")
 
 
 class Killed(unittest.TestCase):
-    """The runner is killed in the middle: its guest goes with it."""
+    """The runner is killed in the middle: its guests go with it."""
 
-    def kill(self, number: int) -> tuple[int, str]:
-        with subprocess.Popen([ROOT / "run_tests.sh"], stdout=subprocess.PIPE,
+    def kill(self, number: int, *argv: str) -> tuple[int, str]:
+        """Exit status, and the last thing that is said, once a guest runs."""
+        with subprocess.Popen([ROOT / "run_tests.sh", *argv], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True) as runner:
-            for line in runner.stdout:
-                if "RUN" in line:
-                    break
+            self.run_directory = BUILD / f"run-{runner.pid}"
+            until = time.monotonic() + 60
+            while not (running := qemus(runner.pid)) and time.monotonic() < until:
+                time.sleep(0.05)
+            self.assertTrue(running)
+            start = time.monotonic()
             runner.send_signal(number)
+            running = list({*running, *qemus(runner.pid)})
             err = runner.communicate(timeout=20)[1]
+            self.assertLess(time.monotonic() - start, 5)
         until = time.monotonic() + 5
-        while processes("qemu-system", f"run-{runner.pid}/") and time.monotonic() < until:
+        while any(Path("/proc", str(pid)).exists() for pid in running):
+            self.assertLess(time.monotonic(), until, running)
             time.sleep(0.05)
-        self.assertEqual(processes("qemu-system", f"run-{runner.pid}/"), [])
-        self.run_directory = BUILD / f"run-{runner.pid}"
         return runner.returncode, err
 
     def test_term(self):
-        status, err = self.kill(signal.SIGTERM)
+        """Also while a guest boots, however long that takes."""
+        for argv in ((), ("--no-snapshot",)):
+            status, err = self.kill(signal.SIGTERM, *argv)
+            self.assertEqual((status, err), (Status.NOT_RUN, "run_tests.sh: interrupted\n"))
+            self.assertFalse(self.run_directory.exists())
+
+    def test_interrupt(self):
+        status, err = self.kill(signal.SIGINT, "--jobs", "4")
         self.assertEqual((status, err), (Status.NOT_RUN, "run_tests.sh: interrupted\n"))
         self.assertFalse(self.run_directory.exists())
 

@@ -13,7 +13,7 @@ from vm.command import Status
 from vm.base import BUILD, SOURCE
 from vm.run import cli
 
-from . import shake
+from . import ktap, shake
 
 ORACLES = Path(__file__).parent / "oracles"
 
@@ -36,6 +36,11 @@ class SuiteRuns(unittest.TestCase):
         status, report = run()
         self.assertIn(status, (Status.PASSED, Status.FAILED))
         self.assertEqual([f"{c.test.name}: {c.diagnosis}" for c in report.new_failures()], [])
+        told = ktap.read((cli.LAST_RUN / "results.ktap").read_text("utf-8").splitlines())
+        self.assertEqual(
+            [(program.name, test.name) for program in told for test in program.nested],
+            [(case.test.group, case.test.name) for group in report.results.groups.values()
+             for case in group.cases])
         usual = re.compile("write_zeroes|CONFIG_GUP_TEST|virtiofs does not have|MAP_SYNC"
                            "|the race got stuck")
         self.assertEqual([f"{c.test.name}: {c.diagnosis}"

@@ -19,7 +19,7 @@ from vm.report.watch import Kind
 
 def case(name: str, why: str) -> Case:
     result = Case(Test("waits_test", name, "xfs"), seconds=1.0)
-    result.end(*(("failed", Finding(1, why)) if why else ("passed",)))
+    result.end(*(("failed", [Finding(1, why)]) if why else ("passed",)))
     return result
 
 

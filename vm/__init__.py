@@ -23,16 +23,23 @@ check/source_test.py sees to that.
         backend     what the filesystems of a guest are on; its disks
         qemu        a QEMU that is new enough; is KVM usable?
         initramfs   modules, programs and their libraries: the guest's image
-        guest       runs QEMU: boots an image, follows what the guest says, in bounds
-        fleet       what the guests of a run have in common; the one way to boot one
+        machine     all that QEMU must be told of a machine; the server beside it
+        monitor     QEMU's monitor: commands, answers, migration
+        guest       a guest that runs: gets orders, is followed, in bounds
+        snapshot    guests that have booted, kept in files
+        launch      how a guest comes to wait for orders: it boots, or starts from a snapshot
+        fleet       what the guests of a run have in common, and how many there can be
 
     ask/        what is asked for
         request     a run, frozen
         options     the options of run_tests.sh, and its help: from argv to request
-        suite       tests, as the programs list them; those chosen, and their guests
+        suite       tests, as the programs list them; those that are chosen
+        durations   how long each test takes, from earlier runs
+        quick       the few tests that show most
 
     report/     what came of it
-        results     from what guests say to broken promises and results of tests; KTAP
+        results     from what guests say to broken promises and results of tests
+        ktap        results as KTAP, in the order of the suite
         tally       how far a run has come
         screen      a terminal whose last lines change, by python3-rich
         watch       a run as a person sees it while it goes on
@@ -40,14 +47,18 @@ check/source_test.py sees to that.
         text        what a person reads at the end
 
     run/        the commands
-        guests      runs programs in guests, for all of the following
+        guests      what guests are for: a run's fleet, a single program, a shell
+        schedule    which tests run in which guest, and when
+        pool        runs tests in as many guests as keep the processors busy
         host        runs programs on this machine instead
         cli         run_tests.sh
         bench       make bench
         race        make race
+        hunt        the suite on the unbroken kernel; what it finds on others beside that
+        cover       the smallest selection of tests that catches nearly all defects
         defects     make defects, make fixes
 
-init.c is the guest's side of machine/guest.py; packages.sh names what must be installed;
+init/ is the guest's side of machine/guest.py; packages.sh names what must be installed;
 python.sh is the python3 that runs all this;
 config and kbuild*.config are fragments of kernel configurations.
 """

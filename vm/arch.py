@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What differs from one processor architecture to another. A new one is an entry below.
 
-Beside this, kernel/image.py reads the bzImage format, and init.c names the serial ports.
+Beside this, kernel/image.py reads the bzImage format, and init/host.c names the serial ports.
 """
 
 import functools
@@ -18,6 +18,7 @@ class Arch:
     qemu: str                   # the program
     qemu_package: str           # Debian's package of it
     machine: str                # its -machine
+    emulated_cpu: str           # its -cpu without KVM
     unvirtualized: str          # more of its -cpu: the guest is not to see a hypervisor
     command_line: str           # of the kernel: its console, and what emulation needs
     loader: str                 # the dynamic loader, in a Debian package
@@ -37,6 +38,9 @@ ARCHITECTURES = {
         qemu="qemu-system-x86_64",
         qemu_package="qemu-system-x86",
         machine="q35",
+        # The emulator copies strings byte by byte if the kernel takes that for fast, and
+        # looks through a page table more if there is a fifth level.
+        emulated_cpu="max,erms=off,fsrm=off,la57=off",
         unvirtualized=",hypervisor=off",
         # A guest that gets too little of a busy host takes its timer for broken.
         command_line="console=ttyS0 no_timer_check",

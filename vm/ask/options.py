@@ -26,8 +26,8 @@ SYNOPSIS
 
 DESCRIPTION
     Builds the dax_break selftests, boots a kernel in QEMU with emulated persistent
-    memory, one guest for each filesystem, all at the same time, and runs the tests
-    there. On a terminal, a line for each guest says what it does, and failures that
+    memory, and runs the tests there, in as many guests at a time as keep all processors
+    busy. On a terminal, a line for each guest says what it does, and failures that
     are new are told as they come; anything else gets KTAP. A summary follows, the
     verdict first. Nothing on this machine is changed except the directory build/
     and, if you are root, packages that are missing: they are installed.
@@ -59,8 +59,13 @@ OPTIONS
     --list            print the names of the selected tests, run nothing
     --ktap FILE       write the KTAP to FILE as well; "-" prints it, on a terminal too
     --destructive     with --host, also run tests that may crash the machine; in a VM
-                      each of them gets a guest of its own, after all others
-    --timeout SECONDS time limit of each guest (default: 1200)
+                      each of them gets a guest of its own
+    --quick           only the few tests that show nearly all that can be wrong
+    --fail-fast       stop at the first failure that is new
+    --jobs N          keep N processors busy (default: all that there are)
+    --no-snapshot     boot each guest, instead of starting it from the state of one that
+                      has booted earlier (build/snapshots)
+    --timeout SECONDS how long a guest may take for what it runs at one go (default: 1200)
     --accel HOW       auto (default), kvm or tcg
     --memory SIZE     memory of a guest, beside its persistent memory (default: 1G)
     --shell           start a root shell in the prepared guest, run no tests
@@ -79,7 +84,10 @@ ENVIRONMENT
 FILES
     build/last-run/   results.ktap of the last run, its guests' consoles
                       (console.*.log), and what virtiofs servers said (server.*.log)
+    build/snapshots/  states of guests that have booted; removed when nobody uses them and
+                      all of them take more than 8 GiB, the oldest first
     known-bugs        failures that are old news
+    vm/quick          the tests of --quick, computed by make defects
 
 EXIT STATUS
     0   all tests passed or were skipped, and at least one passed
@@ -91,6 +99,7 @@ EXIT STATUS
 
 EXAMPLES
     ./run_tests.sh
+    ./run_tests.sh --quick --fail-fast --kernel ~/linux
     ./run_tests.sh --kernel ~/linux --fs xfs
     ./run_tests.sh --kernel debian:6.12 'mapped.*.by_nobody'
 """.format(backends=", ".join(backend.BACKENDS), filesystems=", ".join(backend.FILESYSTEMS),
@@ -107,6 +116,12 @@ def _size_mib(text: str) -> int:
 def _seconds(text: str) -> int:
     if not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
+    return int(text)
+
+
+def _number(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of processors")
     return int(text)
 
 
@@ -143,7 +158,9 @@ def _parser() -> Parser:
     parser.add_argument("--timeout", type=_seconds, default=0)
     parser.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto")
     parser.add_argument("--memory", dest="memory_mib", type=_size_mib, default=1024)
-    for option in ("--destructive", "--shell", "--keep", "--verbose"):
+    parser.add_argument("--jobs", type=_number, default=os.cpu_count() or 1)
+    parser.add_argument("--no-snapshot", dest="snapshots", action="store_false")
+    for option in ("--destructive", "--shell", "--keep", "--verbose", "--quick", "--fail-fast"):
         parser.add_argument(option, action="store_true")
     parser.add_argument("--no-install", dest="install", action="store_false")
     parser.add_argument("tests", nargs="*")

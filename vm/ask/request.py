@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What is asked for. Nothing changes a request; dataclasses.replace() makes another."""
 
+import os
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,9 +31,13 @@ class Request:
     ktap: Path | None = None    # where to write it, too
     accel: str = "auto"
     memory_mib: int = 1024      # of a guest, beside its persistent memory
-    timeout: int = TIMEOUT      # seconds for a guest
+    timeout: int = TIMEOUT      # seconds for what a guest does at once
     patience: int = 1           # a factor for the time limits of programs
     environment: tuple[str, ...] = ()   # NAME=VALUE, for the programs
+    snapshots: bool = True      # guests may start from one
+    jobs: int = os.cpu_count() or 1     # processors to keep busy
+    quick: bool = False         # only the tests that show most of what can be wrong
+    fail_fast: bool = False     # up to the first failure that is new
 
     def slower(self, times: int) -> "Request":
         """The same, where everything may take so many @times as long."""

@@ -1,11 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The suite as the runner sees it: the tests in its programs, and the guests that they take.
-
-The tests of each filesystem, on each backend, run in a guest of their own, all at
-once: an emulated guest keeps only one processor of the host busy, however many it has
-itself. The longest come first, so that no processor is idle while the last of them
-runs. After these come the tests that may take the kernel down, each in its own guest.
-"""
+"""The suite as the runner sees it: the tests in its programs."""
 
 import fnmatch
 import re
@@ -23,6 +17,7 @@ class Need(Enum):
 
     ALONE = "alone"                 # it may take the kernel down
     SMALL_WINDOW = "small-window"   # of virtiofs, so that ranges run out
+    FINAL = "final"                 # it checks what the program's other tests have left
 
 
 @dataclass(frozen=True)
@@ -59,6 +54,11 @@ class Test:
         """Its name in results."""
         return self.on_backend(self.name)
 
+    @property
+    def group(self) -> str:
+        """Its program, and where that runs."""
+        return f"{self.place}:{self.program}"
+
     def on_backend(self, what: str) -> str:
         """@what, and where this test runs if that is not the default."""
         return what if self.backend == usual(self.fs) else f"{self.backend}:{what}"
@@ -67,6 +67,11 @@ class Test:
     def alone(self) -> bool:
         """Must it have a guest of its own?"""
         return Need.ALONE in self.needs
+
+    @property
+    def final(self) -> bool:
+        """Is it to be run after every part of its program?"""
+        return Need.FINAL in self.needs
 
     def matches(self, pattern: str) -> bool:
         """A glob over the name, the whole name, part of it, or the program's name."""
@@ -135,40 +140,3 @@ def load(directory: Path, source: Path = SOURCE) -> Suite:
         raise RunError("two tests have the same name: rename one, results are told apart by it")
     settings = (source / "settings").read_text(encoding="utf-8")
     return Suite(directory, tests, int(re.search(r"^timeout=(\d+)", settings, flags=re.M)[1]))
-
-
-@dataclass(frozen=True)
-class Boot:
-    """A guest to boot, and the tests that it is for. All of these need the same."""
-
-    name: str
-    tests: tuple[Test, ...]
-
-    @property
-    def backend(self) -> str:
-        return self.tests[0].backend
-
-    @property
-    def alone(self) -> bool:
-        """Is it for a single test, which may crash it?"""
-        return self.tests[0].alone
-
-    @property
-    def small_window(self) -> bool:
-        return Need.SMALL_WINDOW in self.tests[0].needs
-
-    @property
-    def programs(self) -> list[str]:
-        return sorted({t.program for t in self.tests})
-
-
-def plan(chosen: list[Test]) -> list[Boot]:
-    """The guests for the tests @chosen, in the order in which their results are told."""
-    together: dict[str, list[Test]] = {}
-    for test in chosen:
-        if not test.alone:
-            name = "-".join([test.place, *sorted(need.value for need in test.needs)])
-            together.setdefault(name, []).append(test)
-    boots = [Boot(name, tuple(tests)) for name, tests in sorted(together.items())]
-    boots.sort(key=lambda boot: -len(boot.tests))
-    return boots + [Boot(t.title, (t,)) for t in chosen if t.alone]

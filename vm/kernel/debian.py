@@ -46,6 +46,22 @@ def newest(wanted: str, build: Path) -> Kernel:
 def _offered(apt: Apt) -> list[str]:
     """The kernels in the package index, newest first.
 
+    Asking apt takes longer than many a test: the answer is kept as long as the index is.
+    """
+    answer = apt.dir / "kernels"
+    if (answer.exists() and apt.stamp.exists()
+            and answer.stat().st_mtime >= apt.stamp.stat().st_mtime):
+        return answer.read_text(encoding="utf-8").split()
+    offered = _ask_for_kernels(apt)
+    with apt.scratch() as work:
+        (work / answer.name).write_text("\n".join(offered), encoding="utf-8")
+        (work / answer.name).rename(answer)
+    return offered
+
+
+def _ask_for_kernels(apt: Apt) -> list[str]:
+    """The same, from apt.
+
     The mirror may have kept linux-image and linux-binary of a kernel whose
     linux-modules is gone: that one cannot be had.
     """

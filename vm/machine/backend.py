@@ -29,28 +29,41 @@ LABEL_MIB = 2
 MEMMAP_AT_MIB = range(128, 128 + REGIONS * (REGION_MIB + 16), REGION_MIB + 16)
 
 
-def memory(name: str, directory: Path, mib: int) -> list[str]:
-    """QEMU's words for memory called @name, in a file."""
-    return ["-object", f"memory-backend-file,id={name},share=on,"
-                       f"mem-path={directory / name}.img,size={mib}M,align=2M"]
+def memory(name: str, mib: int, path: Path, private: bool = False) -> list[str]:
+    """QEMU's words for memory called @name in a file, or in a @private copy of it."""
+    where = str(path).replace(",", ",,")
+    return ["-object", f"memory-backend-file,id={name},size={mib}M,align=2M,"
+                       f"share={'off' if private else 'on'},mem-path={where}"]
 
 
-def nvdimm(number: int, directory: Path, mib: int, label_mib: int = 0) -> list[str]:
+@dataclass(frozen=True)
+class Files:
+    """Where the memory of a guest is kept."""
+
+    directory: Path
+    private: bool = False       # the guest gets a copy of its own, page by page as it writes
+
+    def memory(self, name: str, mib: int) -> list[str]:
+        """QEMU's words for memory called @name."""
+        return memory(name, mib, self.directory / f"{name}.img", self.private)
+
+
+def nvdimm(number: int, files: Files, mib: int, label_mib: int = 0) -> list[str]:
     """With an id: QEMU tells ACPI of NVDIMMs without one in an order of its own."""
     labels = f",label-size={label_mib}M" if label_mib else ""
-    return [*memory(f"nvdimm{number}", directory, mib + label_mib),
+    return [*files.memory(f"nvdimm{number}", mib + label_mib),
             "-device", f"nvdimm,memdev=nvdimm{number},id=nv{number}{labels}"]
 
 
-def virtio_pmem(directory: Path) -> list[str]:
+def virtio_pmem(files: Files) -> list[str]:
     return [word for i in range(REGIONS)
-            for word in (*memory(f"virtio{i}", directory, REGION_MIB),
+            for word in (*files.memory(f"virtio{i}", REGION_MIB),
                          "-device", f"virtio-pmem-pci,memdev=virtio{i}")]
 
 
-def cxl(directory: Path) -> list[str]:
+def cxl(files: Files) -> list[str]:
     """A memory device behind a root port of a host bridge, in a window of addresses."""
-    return [*memory("cxl", directory, LABELLED_MIB), *memory("labels", directory, LABEL_MIB),
+    return [*files.memory("cxl", LABELLED_MIB), *files.memory("labels", LABEL_MIB),
             "-device", "pxb-cxl,bus_nr=12,bus=pcie.0,id=bridge",
             "-device", "cxl-rp,port=0,bus=bridge,id=rootport,chassis=0,slot=2",
             "-device", "cxl-type3,bus=rootport,persistent-memdev=cxl,lsa=labels,sn=1",
@@ -86,17 +99,23 @@ WINDOW_MIB, SMALL_WINDOW_MIB = 64, 8
 TAG = "dax_break"
 
 
-def virtiofs(_: Path) -> list[str]:
-    """A device with a DAX window; QEMU's own vhost-user-fs has none."""
-    return ["-device", "vhost-user-test-device-pci,chardev=server,virtio-id=26,num_vqs=2,"
-                       "vq_size=128,config_size=40"]
+# A device with a DAX window; QEMU's own vhost-user-fs has none.
+VIRTIOFS = {"driver": "vhost-user-test-device-pci", "chardev": "server", "virtio-id": 26,
+            "num_vqs": 2, "vq_size": 128, "config_size": 40}
+# A port into which it can be plugged while the guest runs, with room for its window.
+PORT = "spare"
+
+
+def virtiofs(_: Files) -> list[str]:
+    return ["-device", f"pcie-root-port,id={PORT},bus=pcie.0,chassis=1,slot=1,"
+                       f"pref64-reserve={4 * WINDOW_MIB}M"]
 
 
 @dataclass(frozen=True)
 class Backend:
     """A kind of memory, and what a guest needs to have it."""
 
-    devices: Callable[[Path], list[str]]    # QEMU's words; files go into that directory
+    devices: Callable[[Files], list[str]]   # QEMU's words
     disk_mib: int = 0           # of these files
     memory_mib: int = 0         # of the guest's RAM that becomes persistent memory
     machine: str = ""           # more of QEMU's -machine
@@ -106,32 +125,43 @@ class Backend:
     options: tuple[str, ...] = ()           # of the kernel, beside those of config
     qemu: str = ""              # the oldest QEMU that has it; empty: any has
     filesystems: tuple[str, ...] = ("ext4", "xfs")
-    served: bool = False        # by virtiofs_server, which shares the guest's RAM
+    # A device that virtiofs_server serves, which shares the guest's RAM. Neither QEMU's
+    # device nor the server can be part of a snapshot: a guest that starts from one gets
+    # the device then, and these orders.
+    served: dict[str, str | int] | None = None
+    plugged: tuple[str, ...] = ()
+    snapshot: bool = True       # can there be one?
+    snapshot_options: tuple[str, ...] = ()  # of the kernel, without which there can be none
 
 
 BACKENDS = {
     DEFAULT: Backend(
-        lambda directory: nvdimm(0, directory, LABELLED_MIB, LABEL_MIB),
+        lambda files: nvdimm(0, files, LABELLED_MIB, LABEL_MIB),
         disk_mib=LABELLED_MIB + LABEL_MIB, machine=",nvdimm=on"),
     "memmap": Backend(
-        lambda directory: [],
+        lambda files: [],
         memory_mib=REGIONS * REGION_MIB,
         command_line="".join(f" memmap={REGION_MIB}M!{at}M" for at in MEMMAP_AT_MIB),
         options=("CONFIG_X86_PMEM_LEGACY",)),
     "virtio-pmem": Backend(
-        virtio_pmem, disk_mib=REGIONS * REGION_MIB,
+        # QEMU does not save the device's queue: after that a flush never ends.
+        virtio_pmem, disk_mib=REGIONS * REGION_MIB, snapshot=False,
         options=("CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_PMEM")),
-    # A kernel that sees a hypervisor does not flush caches, and then makes no region.
+    # A kernel that sees a hypervisor does not flush caches, and then makes no region. QEMU
+    # does not save what the guest has made of the decoders.
     "cxl": Backend(
         cxl, disk_mib=LABELLED_MIB + LABEL_MIB, machine=",cxl=on", hypervisor=False,
-        orders=cxl_region(), qemu="11.1",
+        orders=cxl_region(), qemu="11.1", snapshot=False,
         options=("CONFIG_CXL_ACPI", "CONFIG_CXL_PCI", "CONFIG_CXL_MEM", "CONFIG_CXL_PMEM",
                  "CONFIG_CXL_REGION")),
     # Not on persistent memory, but on a device and a server.
     "virtiofs": Backend(
         virtiofs, orders=(f"env DAX_BREAK_VIRTIOFS={TAG}",), qemu="11.1",
         options=("CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_FS", "CONFIG_FUSE_DAX"),
-        filesystems=("virtiofs",), served=True),
+        filesystems=("virtiofs",), served=VIRTIOFS,
+        # The third device of its kind, after the disks.
+        plugged=("await /sys/bus/virtio/drivers/virtiofs/virtio2",),
+        snapshot_options=("CONFIG_HOTPLUG_PCI_ACPI",)),
 }
 
 

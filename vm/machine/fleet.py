@@ -1,44 +1,71 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The guests of a run: what they have in common, and the one way to boot one."""
+"""The guests of a run: what they have in common, and how many there can be."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..base import BUILD, RunError
 from ..kernel.image import Kernel, required
-from . import initramfs, qemu
-from .backend import BACKENDS, DEFAULT, SMALL_WINDOW_MIB, TAG, WINDOW_MIB, make_disk
-from .guest import End, Guest, Machine
+from . import qemu, snapshot
+from .backend import BACKENDS, DEFAULT, Files, make_disk
+from .guest import Guest
+from .launch import Launcher, Start
+from .machine import Machine, shell
+
+SNAPSHOTS = BUILD / "snapshots"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all guests of a run have."""
+
+    accelerator: str = "auto"
+    memory_mib: int = 1024      # beside persistent memory
+    seconds: float = 1200       # to boot, and for what it is told to do at once
+    verbose: bool = False       # their consoles go to our standard error
+    snapshots: bool = True      # they may start from one
 
 
 class Fleet:
     """Guests with the same kernel and accelerator, each with the same @programs in it.
 
-    Their files are made in @directory, and what they say is kept in @logs. Each gets
-    @memory_mib beside its persistent memory, and so many @seconds.
+    Their files are made in @directory, and what they print is kept in @logs.
     """
 
-    def __init__(self, kernel: Kernel, programs: list[Path], directory: Path, logs: Path, *,
-                 accelerator: str, memory_mib: int, seconds: int, verbose: bool):
-        self.kernel, self.programs, self.directory, self.logs = kernel, programs, directory, logs
-        self.memory_mib, self.seconds, self.verbose = memory_mib, seconds, verbose
+    def __init__(self, kernel: Kernel, programs: list[Path], directory: Path, logs: Path,
+                 settings: Settings):
+        self.kernel, self.directory, self.logs, self.settings = kernel, directory, logs, settings
         if missing := kernel.missing(required()):
             raise RunError(f"{kernel.origin} cannot run the suite: it lacks {', '.join(missing)}; "
                            "enable that and build it again")
-        self.accel, reason = qemu.accelerator(accelerator)
-        print(f"# kernel: {kernel.origin}; accelerator: {self.accel} ({reason})", flush=True)
+        self.accel, reason = qemu.accelerator(settings.accelerator)
+        self.about = f"kernel: {kernel.origin}; accelerator: {self.accel} ({reason})"
+        self._stack = contextlib.ExitStack()
+        store = self._stack.enter_context(snapshot.Store(SNAPSHOTS))
+        self.launcher = Launcher(kernel, programs, store if settings.snapshots else None)
         self._qemu: dict[str, list[str]] = {}       # by the version it must have
         self._obstacles: dict[str, str] = {}        # by backend, once looked for
-        self._running: list[Guest] = []
+        self._running: set[Guest] = set()
         self._killed = False
+        self._lock = threading.Lock()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
 
     def obstacle(self, backend: str) -> str:
         """Why there can be no guest with @backend; empty if there can."""
-        if backend not in self._obstacles:
-            self._obstacles[backend] = self._find_obstacle(backend)
-        return self._obstacles[backend]
+        with self._lock:
+            if backend not in self._obstacles:
+                self._obstacles[backend] = self._find_obstacle(backend)
+            return self._obstacles[backend]
 
     def _find_obstacle(self, name: str) -> str:
         backend = BACKENDS[name]
@@ -51,77 +78,93 @@ class Fleet:
             return f"{name}: {error}"
         return ""
 
-    def make(self, name: str, plan: list[str], *, backend: str = DEFAULT, alone: bool = False,
-             small_window: bool = False, consent: bool = True) -> Machine:
-        """A machine ready to boot, whose init follows @plan.
-
-        @alone: its only test may crash it. @small_window: of virtiofs. @consent: the tests
-        may use all of its persistent memory. RunError if @backend has an obstacle.
-        """
+    def machine(self, name: str, backend: str = DEFAULT, consent: bool = True) -> Machine:
+        """A machine that boots. @consent: its tests may use all of its persistent memory."""
         if obstacle := self.obstacle(backend):
             raise RunError(obstacle)
-        memory = BACKENDS[backend]
-        directory = self.directory / name
-        directory.mkdir()
-        image = directory / "initramfs"
-        initramfs.write(image, BUILD / "init", self.kernel.modules, self.programs,
-                        [*([] if self.kernel.config else ["check"]), *memory.orders, *plan])
-        window = SMALL_WINDOW_MIB if small_window else WINDOW_MIB
-        return Machine(self.kernel.image, image, directory, self.accel, self.memory_mib,
-                       memory, make_disk(BUILD / "disk.img"), alone, consent,
-                       qemu=self._qemu.get(memory.qemu, ()),
-                       server=[str(BUILD / "selftests/virtiofs_server"), TAG, str(window)],
-                       server_log=self.logs / f"server.{name}.log")
+        home = self.directory / name
+        return Machine(self.kernel.image, home / "initramfs", Files(home), self.accel,
+                       self.settings.memory_mib, BACKENDS[backend], make_disk(BUILD / "disk.img"),
+                       consent, self._qemu_for(backend))
+
+    def _qemu_for(self, backend: str) -> list[str]:
+        """The QEMU that runs guests with @backend, which have no obstacle."""
+        with self._lock:
+            wanted = BACKENDS[backend].qemu
+            if wanted not in self._qemu:
+                self._qemu[wanted] = qemu.newest(BUILD)
+            return self._qemu[wanted]
+
+    def console(self, name: str) -> Path:
+        """What the kernel of the guest called @name prints."""
+        return self.logs / f"console.{name}.log"
 
     def room(self, guests: int, backends: Iterable[str] = (DEFAULT,)) -> int:
-        """How many of so many guests, of any of @backends, fit at once."""
+        """How many of so many guests, of any of @backends, fit at once; at least one."""
         kinds = [BACKENDS[name] for name in backends if not self.obstacle(name)]
         if not kinds:
             return 1
-        return check_resources(self.memory_mib + max(kind.memory_mib for kind in kinds),
-                               max(kind.disk_mib for kind in kinds), self.directory, guests)
+        return check_resources(
+            self.settings.memory_mib + max(kind.memory_mib for kind in kinds),
+            max(kind.disk_mib for kind in kinds), self.directory, guests)
 
-    def run(self, name: str, plan: list[str], feed: Callable[[str], None], *,
-            enough: Callable[[str], bool] = lambda text: False, **kind) -> tuple[End, str]:
-        """Boots a guest whose init follows @plan, and follows it to its end.
+    @contextlib.contextmanager
+    def guest(self, name: str, backend: str = DEFAULT, *, small_window: bool = False,
+              testbed: bool = True, consent: bool = True) -> Iterator[Guest]:
+        """A guest that waits for its orders, with a @testbed made; gone afterwards.
 
-        @kind is what make() takes. The guest's messages (init.c) go to @feed; it is killed
-        after one that is @enough. Returns how it ended, and all that it printed.
+        NotBooted if there can be none.
         """
-        def on_message(text: str) -> None:
-            feed(text)
-            if enough(text):
-                running.kill()
+        mine: set[Guest] = set()
 
-        machine = self.make(name, plan, **kind)
-        path = self.logs / f"console.{name}.log"
-        with path.open("wb") as log:
-            def on_console(data: bytes) -> None:
-                log.write(data)
-                log.flush()
-                if self.verbose:
-                    sys.stderr.buffer.write(data)
-                    sys.stderr.flush()
+        def on_guest(guest: Guest) -> None:
+            mine.add(guest)
+            with self._lock:
+                self._running.add(guest)
+                if self._killed:
+                    guest.kill()
 
-            running = Guest(machine, on_message, on_console)
-            self._running.append(running)
-            if self._killed:
-                running.kill()
-            end = running.run(self.seconds)
-        return end, path.read_text(errors="replace")
+        with self.console(name).open("wb") as log:
+            start = Start(self.machine(name, backend, consent), self.settings.seconds,
+                          self._printer(log), self.logs / f"server.{name}.log", on_guest,
+                          small_window, testbed)
+            try:
+                with self.launcher.start(start) as guest:
+                    yield guest
+            finally:
+                with self._lock:
+                    self._running -= mine
+
+    def shell(self, backend: str, orders: list[str]) -> int:
+        """A guest whose console is this terminal, and which follows @orders."""
+        boots = self.machine("shell", backend)
+        self.launcher.write_image(boots, orders)
+        start = Start(boots, self.settings.seconds, lambda data: None,
+                      self.logs / "server.shell.log")
+        return shell(start.served(boots))
+
+    def _printer(self, log) -> Callable[[bytes], None]:
+        def on_console(data: bytes) -> None:
+            log.write(data)
+            log.flush()
+            if self.settings.verbose:
+                sys.stderr.buffer.write(data)
+                sys.stderr.flush()
+
+        return on_console
 
     def kill(self) -> None:
-        """Ends all guests, which run in other threads, and those that have yet to start."""
-        self._killed = True
-        for running in self._running:
-            running.kill()
+        """Ends all guests, which other threads use, and those that have yet to start."""
+        with self._lock:
+            self._killed = True
+            for guest in self._running:
+                guest.kill()
 
 
 def check_resources(memory_mib: int, disk_mib: int, directory: Path, guests: int) -> int:
     """How many of so many @guests fit at once; RunError if not even one does.
 
-    Each takes @memory_mib, and of the disk that @directory is on @disk_mib. An emulated one
-    keeps a processor busy, but sleeps a fifth of the time: so one more than processors.
+    Each takes @memory_mib, and of the disk that @directory is on @disk_mib.
     """
     there = os.statvfs(directory)
     free = there.f_bavail * there.f_frsize >> 20
@@ -134,4 +177,4 @@ def check_resources(memory_mib: int, disk_mib: int, directory: Path, guests: int
         raise RunError(f"no memory for the guest: {available} MiB available, "
                        f"{memory_mib} needed; see --memory")
     fit = min(available // memory_mib, free // disk_mib if disk_mib else guests)
-    return max(1, min(guests, fit, (os.cpu_count() or 1) + 1))
+    return max(1, min(guests, fit))

@@ -1,43 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A guest with emulated persistent memory: boots an image, follows what it says, in bounds.
+"""A guest that runs: started, given orders and followed, in bounds.
 
 QEMU is connected by socket pairs only, so nothing of it is left in a file
 system, and it dies with the runner, whatever kills that.
 """
 
 import contextlib
-import ctypes
-import json
-import os
 import selectors
-import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
+from shlex import quote
 
 from .. import arch
 from ..base import RunError
-from .backend import BACKENDS, DEFAULT, Backend, disks
+from .backend import PORT
+from .machine import Machine, die_with_parent
+from .monitor import Monitor, MonitorError
 
 # From the start of QEMU to the first word of the guest's init. Seconds.
 BOOT_LIMIT = 90
-# How long a guest that ran out of time gets to show its blocked tasks.
+# How long a guest that ran out of time gets to show its blocked tasks, and QEMU to end.
 LAST_WORDS_SECONDS = 5
-PR_SET_PDEATHSIG = 1
-
-# Expedited: a test that removes a block device waits for several RCU grace periods.
-COMMAND_LINE = (" panic=-1 loglevel=6 sysrq_always_enabled rcupdate.rcu_expedited=1 "
-                "rdinit=/init")
-# Tells the tests that this is a guest to be thrown away (lib/testbed/consent.c).
-CONSENT = " dax_break.guest=1"
-
-# With a thread for each of its processors, an emulated guest now and then hung or
-# crashed while it booted (QEMU 7.2: one boot in fifty); in turns they are as fast.
-ACCELERATORS = {"kvm": "kvm", "tcg": "tcg,thread=single"}
+# So many characters of an order are sent at once (init/host.c has room for twice as many).
+PIECE = 1024
 
 
 class End(Enum):
@@ -49,98 +38,35 @@ class End(Enum):
     OUT_OF_TIME = "the guest ran out of time"
 
 
-@dataclass
-class Machine:
-    """A guest to boot: everything that QEMU must be told."""
-
-    kernel: Path
-    image: Path
-    directory: Path         # of the run: the files that are its memory go here
-    accel: str
-    memory_mib: int         # beside its persistent memory
-    backend: Backend = BACKENDS[DEFAULT]
-    disk: Path | None = None    # what make_disk() made
-    may_crash: bool = False     # then it ends at the first oops, and is not asked for more
-    consent: bool = True        # to use all of its persistent memory
-    qemu: Sequence[str] = ()    # what qemu.at_least() returned, or the machine's own
-    # For a backend that is served: the command of the server, and its log.
-    server: Sequence[str] = ()
-    server_log: Path = Path(os.devnull)
-
-    def command(self) -> list[str]:
-        backend = self.backend
-        memory = self.memory_mib + backend.memory_mib
-        cpu = "host" if self.accel == "kvm" else "max"
-        # The memory of backends counts as memory that is added later.
-        here = arch.here()
-        return [*(self.qemu or [here.qemu]), "-nodefaults", "-no-user-config", "-no-reboot",
-                "-display", "none", "-smp", "2",
-                "-accel", ACCELERATORS[self.accel],
-                "-cpu", cpu + ("" if backend.hypervisor else here.unvirtualized),
-                "-machine", here.machine + backend.machine,
-                "-m", f"{memory}M,slots=4,maxmem={memory + 8192}M",
-                "-kernel", str(self.kernel), "-initrd", str(self.image),
-                "-append", here.command_line + COMMAND_LINE + backend.command_line +
-                (" oops=panic" if self.may_crash else "") + (CONSENT if self.consent else ""),
-                *backend.devices(self.directory), *(disks(self.disk) if self.disk else []),
-                *(["-object", f"memory-backend-memfd,id=ram,share=on,size={memory}M",
-                   "-machine", "memory-backend=ram"] if backend.served else [])]
-
-    @contextlib.contextmanager
-    def serving(self) -> Iterator[list[socket.socket]]:
-        """Runs the server, if the backend has one; yields QEMU's end of the socket to it.
-
-        The server ends when QEMU ends or does not start.
-        """
-        if not self.backend.served:
-            yield []
-            return
-        ours, theirs = socket.socketpair()
-        with theirs, self.server_log.open("wb") as log:
-            with ours:
-                server = subprocess.Popen(self.server, stdin=ours, stdout=subprocess.DEVNULL,
-                                          stderr=log, preexec_fn=die_with_parent)
-            try:
-                yield [theirs]
-            finally:
-                theirs.close()
-                try:
-                    server.wait(LAST_WORDS_SECONDS)
-                except subprocess.TimeoutExpired:
-                    server.kill()
-                    server.wait()
-
-
-def die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-@dataclass
 class Guest:
-    """A running guest, its two serial ports and its monitor."""
+    """A guest of @machine, its two serial ports and its monitor.
 
-    machine: Machine
-    on_message: Callable[[str], None]       # a line of the channel (init.c)
-    on_console: Callable[[bytes], None]     # what the kernel prints
-    booted: bool = False
-    done: bool = False
-    _rest: bytes = b""
-    _qemu: subprocess.Popen | None = None
-    _killed: bool = False
+    Lines of its channel (init.c) go to @on_message, what its kernel prints to @on_console.
+    It gets @seconds to boot, and for what it is told to do at once. One thread at a time may use it, but for kill().
+    """
 
-    def kill(self) -> None:
-        """Ends the guest; for other threads than the one that is in run()."""
-        self._killed = True
-        if self._qemu:
-            self._qemu.kill()
+    def __init__(self, machine: Machine, seconds: float, on_message: Callable[[str], None],
+                 on_console: Callable[[bytes], None]):
+        self.machine, self.on_message, self.on_console = machine, on_message, on_console
+        self.booted = machine.state is not None
+        self.waiting = self.booted      # for an order
+        self.soiled = False             # something of an earlier order may disturb the next
+        self.end: End | None = None     # None: it runs
+        self._done = False
+        self._rest = b""
+        self.killed = False
+        self._stack = contextlib.ExitStack()
+        self._start = time.monotonic()
+        self._seconds = seconds
+        with contextlib.ExitStack() as stack:
+            self._launch(stack)
+            self._stack = stack.pop_all()
 
-    def run(self, seconds: float) -> End:
-        """Boots and follows the guest to its end, at most @seconds. QEMU is gone then."""
-        with self.machine.serving() as served:
-            return self._run(seconds, served)
-
-    def _run(self, seconds: float, served: list[socket.socket]) -> End:
+    def _launch(self, stack: contextlib.ExitStack) -> None:
+        served = stack.enter_context(self.machine.serving())
         ours, theirs = zip(*(socket.socketpair() for _ in range(3)))
+        for end in (*ours, *theirs):
+            stack.enter_context(end)
         console, channel, monitor = ours
         theirs += tuple(served)
         words = self.machine.command()
@@ -149,53 +75,95 @@ class Guest:
         words += ["-serial", "chardev:console", "-serial", "chardev:channel",
                   "-mon", "chardev=monitor,mode=control"]
         try:
-            with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE, pass_fds=[s.fileno() for s in theirs],
-                                  preexec_fn=die_with_parent) as qemu:
-                self._qemu = qemu
-                try:
-                    for end in theirs:
-                        end.close()
-                    if self._killed:
-                        return End.NOT_BOOTED
-                    return self._follow(qemu, console, channel, monitor, seconds)
-                finally:
-                    qemu.kill()
+            self._qemu = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE, pass_fds=[s.fileno() for s in theirs],
+                preexec_fn=die_with_parent)
         except FileNotFoundError as error:
             raise RunError(f"{words[0]} is missing: install {arch.here().qemu_package}") from error
-        finally:
-            for end in ours + theirs:
-                end.close()
+        stack.enter_context(self._qemu)
+        stack.callback(self._qemu.kill)
+        for end in theirs:
+            end.close()
+        self.monitor = Monitor(monitor)
+        self._console, self._wire = console, channel
+        self._selector = stack.enter_context(selectors.DefaultSelector())
+        self._selector.register(console, selectors.EVENT_READ, self.on_console)
+        self._selector.register(channel, selectors.EVENT_READ, self._hear)
 
-    def _follow(self, qemu, console, channel, monitor, seconds: float) -> End:
-        start = time.monotonic()
-        with selectors.DefaultSelector() as selector:
-            selector.register(console, selectors.EVENT_READ, self.on_console)
-            selector.register(channel, selectors.EVENT_READ, self._channel)
-            while selector.get_map():
-                limit = seconds if self.booted else min(seconds, BOOT_LIMIT)
-                left = start + limit - time.monotonic()
-                if left <= 0:
-                    if not self.booted:
-                        return End.NOT_BOOTED
-                    self._last_words(selector, console, monitor)
-                    return End.OUT_OF_TIME
-                self._pump(selector, left)
-        # Both ports are closed: QEMU is gone, or about to go.
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self) -> None:
+        """Ends QEMU and the server."""
+        self._stack.close()
+
+    def kill(self) -> None:
+        """Ends the guest; for other threads than the one that uses it."""
+        self.killed = True
+        self._qemu.kill()
+
+    @property
+    def pid(self) -> int:
+        return self._qemu.pid
+
+    def ready(self) -> End | None:
+        """Follows it until it waits for an order. Returns how it ended, None: it did not."""
+        return self._follow(lambda: self.waiting)
+
+    def obey(self, orders: Iterable[str],
+             enough: Callable[[], bool] = lambda: False) -> End | None:
+        """Gives it @orders, and follows it until it has carried them out, or did @enough.
+
+        Its time starts anew.
+        """
+        self._start = time.monotonic()
+        for order in orders:
+            pieces = [order[at:at + PIECE] for at in range(0, len(order), PIECE)]
+            for number, piece in enumerate(pieces, 1):
+                self.waiting = False
+                text = piece + ("\n" if number == len(pieces) else "\\\n")
+                try:
+                    self._wire.sendall(text.encode())
+                except OSError:         # it is gone, which is seen next
+                    pass
+                if self._follow(lambda: self.waiting or enough()) or enough():
+                    return self.end
+        return None
+
+    def _follow(self, until: Callable[[], bool]) -> End | None:
+        while not self.end and not until():
+            limit = self._seconds if self.booted else min(self._seconds, BOOT_LIMIT)
+            left = self._start + limit - time.monotonic()
+            if left <= 0:
+                self.end = End.OUT_OF_TIME if self.booted else End.NOT_BOOTED
+                if self.booted:
+                    self._last_words()
+            elif self._selector.get_map():
+                self._pump(left)
+            else:
+                self.end = self._ended()
+        return self.end
+
+    def _ended(self) -> End:
+        """Both ports are closed: QEMU is gone, or about to go."""
         try:
-            errors = qemu.communicate(timeout=LAST_WORDS_SECONDS)[1]
+            errors = self._qemu.communicate(timeout=LAST_WORDS_SECONDS)[1]
         except subprocess.TimeoutExpired:
-            qemu.kill()
-            errors = qemu.communicate()[1]
-        if qemu.returncode and not self.booted:
+            self._qemu.kill()
+            errors = self._qemu.communicate()[1]
+        if self._qemu.returncode and not self.booted and not self.killed:
             lines = errors.decode(errors="replace").strip().splitlines()
-            raise RunError(f"QEMU failed: {lines[-1] if lines else qemu.returncode}")
+            raise RunError(f"QEMU failed: {lines[-1] if lines else self._qemu.returncode}")
         if not self.booted:
             return End.NOT_BOOTED
-        return End.DONE if self.done else End.CRASHED
+        return End.DONE if self._done else End.CRASHED
 
-    def _pump(self, selector, seconds: float) -> None:
-        for key, _ in selector.select(seconds):
+    def _pump(self, seconds: float) -> None:
+        for key, _ in self._selector.select(seconds):
             try:
                 data = key.fileobj.recv(65536)
             except ConnectionResetError:    # QEMU went without reading what we sent
@@ -203,42 +171,39 @@ class Guest:
             if data:
                 key.data(data)
             else:
-                selector.unregister(key.fileobj)
+                self._selector.unregister(key.fileobj)
 
-    def _channel(self, data: bytes) -> None:
+    def _hear(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             text = line.decode(errors="replace").rstrip("\r")
             self.booted |= text.startswith("boot ")
-            self.done |= text == "done"
-            self.on_message(text)
+            self._done |= text == "done"
+            self.soiled |= text.startswith("left ")
+            if text == "next":
+                self.waiting = True
+            else:
+                self.on_message(text)
 
-    def _last_words(self, selector, console, monitor) -> None:
+    def _last_words(self) -> None:
         """Asks the kernel for blocked tasks: break, then w, on its console (sysrq)."""
-        orders = ({"execute": "qmp_capabilities"},
-                  {"execute": "chardev-send-break", "arguments": {"id": "console"}})
-        monitor.settimeout(1)
         try:
-            for order in orders:
-                monitor.sendall(json.dumps(order).encode() + b"\n")
-            answers = b""
-            while answers.count(b'"return"') < len(orders):
-                answers += monitor.recv(65536) or b'"return"'
-            console.sendall(b"w")
-        except OSError:
+            self.monitor.execute("chardev-send-break", id="console")
+            self._console.sendall(b"w")
+        except (MonitorError, OSError):
             return
         until = time.monotonic() + LAST_WORDS_SECONDS
-        while selector.get_map() and time.monotonic() < until:
-            self._pump(selector, max(0.0, until - time.monotonic()))
+        while self._selector.get_map() and time.monotonic() < until:
+            self._pump(max(0.0, until - time.monotonic()))
 
+    def plug(self) -> None:
+        """Gives a guest that runs the device that its machine's server serves."""
+        self.monitor.execute("device_add", bus=PORT, **self.machine.backend.served)
 
-def shell(machine: Machine) -> int:
-    """The guest with its console on this terminal. Returns QEMU's exit status."""
-    with machine.serving() as served:
-        words = machine.command() + ["-chardev", "stdio,id=console,signal=off",
-                                     "-serial", "chardev:console", "-serial", "null"]
-        for end in served:
-            words += ["-chardev", f"socket,id=server,fd={end.fileno()}"]
-        print("# leave the shell to end the guest", flush=True)
-        return subprocess.run(words, preexec_fn=die_with_parent, check=False,
-                              pass_fds=[end.fileno() for end in served]).returncode
+    def load(self, state: Path) -> None:
+        """Lets it go on from @state."""
+        self.monitor.migrate("migrate-incoming", f"exec:cat {quote(str(state))}", ("running",))
+
+    def save(self, state: Path) -> None:
+        """Writes its state. It does not run any more then."""
+        self.monitor.migrate("migrate", f"exec:cat > {quote(str(state))}", ("postmigrate",))

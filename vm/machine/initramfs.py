@@ -55,16 +55,21 @@ def libraries(program: Path) -> list[Path]:
     return [Path(f) for f in found]
 
 
+def host_program(name: str) -> Path | None:
+    path = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    return Path(path) if path else None
+
+
 def write(image: Path, init: Path, modules: list[Path], programs: list[Path],
           plan: list[str]) -> None:
     """Writes @image. @programs go to /bin; @plan is what init follows (init.c)."""
     insert = [f"insmod /modules/{m.name}" for m in modules]
     host: dict[str, Path] = {}
     for name in HOST_PROGRAMS:
-        path = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+        path = host_program(name)
         if not path:
             raise RunError(f"{name} is missing: see vm/packages.sh --no-install")
-        host[name] = Path(path)
+        host[name] = path
     with image.open("wb") as out:
         cpio = Cpio(out)
         for directory in ("proc", "sys", "dev", "tmp", "run", "mnt", "etc"):

@@ -34,17 +34,37 @@ def at_least(wanted: str, build: Path) -> list[str]:
     machines_own = [here.qemu]
     if version(_said_by(machines_own)) >= version(wanted):
         return machines_own
-    homes = sorted((build / "qemu").resolve().glob("[0-9]*"), key=lambda home: version(home.name))
+    homes = _fetched(build)
     if not homes or version(homes[-1].name) < version(wanted):
         homes.append(_fetch(wanted, build))
     home = homes[-1]
-    command = [str(home / here.loader), "--library-path", str(home / here.libraries),
-               str(home / "usr/bin" / here.qemu),
-               *(word for directory in here.firmware for word in ("-L", str(home / directory)))]
+    command = _command(home)
     if not _said_by(command):
         raise RunError(f"the QEMU in {home} does not run here: remove it to get another, "
                        f"or install QEMU {wanted} or newer")
     return command
+
+
+def newest(build: Path) -> list[str]:
+    """The same for the newest that is here, fetched or not. Newer ones emulate faster."""
+    here = arch.here()
+    homes = _fetched(build)
+    if not homes or version(homes[-1].name) <= version(_said_by([here.qemu])):
+        return [here.qemu]
+    command = _command(homes[-1])
+    return command if _said_by(command) else [here.qemu]
+
+
+def _fetched(build: Path) -> list[Path]:
+    """Where unpacked ones are, the newest last."""
+    return sorted((build / "qemu").resolve().glob("[0-9]*"), key=lambda home: version(home.name))
+
+
+def _command(home: Path) -> list[str]:
+    here = arch.here()
+    return [str(home / here.loader), "--library-path", str(home / here.libraries),
+            str(home / "usr/bin" / here.qemu),
+            *(word for directory in here.firmware for word in ("-L", str(home / directory)))]
 
 
 def _said_by(command: list[str]) -> str:

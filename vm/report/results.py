@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What became of each test, read from what programs and kernels say, and told as KTAP.
+"""What became of each test, read from what programs and kernels say.
 
 The input are the messages that init.c describes. A missing result is never taken for a
 good one: a test that was chosen and did not report has failed, and the reason says so.
 """
 
 import re
+import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from .. import arch
@@ -17,6 +18,8 @@ from ..machine.guest import End
 RESULT = re.compile(r"^(ok|not ok) \d+ (\S+)(?: # (SKIP)\s*(.*))?")
 RUN = re.compile(r"^#\s+RUN\s+(\S+) \.\.\.")
 BAIL_OUT = re.compile(r"^Bail out! (.*)")
+# What the harness says of all tests of a program: told anew of those of all its parts.
+SUMS = re.compile(r"^(TAP version|\d+\.\.\d+|# (Starting|PASSED|FAILED|Totals)\b)")
 SKIP_ALL = re.compile(r"^1\.\.0 # SKIP\s*(.*)")
 # A fact that a test has found, and that is no failure: "# recorded: FACT: WHOSE".
 RECORDED = re.compile(r"^# recorded: (.*): (.*)")
@@ -49,15 +52,23 @@ def logged(line: str) -> Finding | str | None:
     return Finding(int(broken[1]), broken[2]) if broken else log and log[1]
 
 
+def dying(console: str) -> re.Match[str] | None:
+    """Where the kernel says that it goes down, or that a part of it has."""
+    return next((match for pattern in DYING if (match := re.search(pattern, console))), None)
+
+
 def last_words(end: End, console: str) -> Finding | str:
     """Why a guest ended as it did."""
     if end is End.NOT_BOOTED:
         return end.value
-    for pattern in DYING:
-        if match := re.search(pattern, console):
-            where = re.compile(arch.here().oops_at).search(console, match.end())
-            return Finding(QUIET, f"{end.value}: {match[0]}" + (f" in {where[1]}" if where else ""))
+    if match := dying(console):
+        where = re.compile(arch.here().oops_at).search(console, match.end())
+        return Finding(QUIET, f"{end.value}: {match[0]}" + (f" in {where[1]}" if where else ""))
     return Finding(QUIET, end.value)
+
+
+# Of the results of parts, which one counts: the last of these.
+WORSE = ("skipped", "passed", "failed")
 
 
 @dataclass
@@ -69,9 +80,20 @@ class Case:
     reasons: list[Finding | str] = field(default_factory=list)  # of a failure or a skip
     seconds: float = 0.0
     reached: bool = True    # False: its program ended before it came to this test
+    lines: list[str] = field(default_factory=list)      # what the program printed about it
+    parts: int = 1          # a final check runs after each part of its program
 
-    def end(self, status: str, *reasons: Finding | str) -> None:
-        self.status, self.reasons = status, list(reasons)
+    def end(self, status: str, reasons: Iterable[Finding | str] = (),
+            lines: Iterable[str] = ()) -> None:
+        """Takes a result. Of the parts' results the worst counts."""
+        self.parts -= 1
+        if not self.status or WORSE.index(status) > WORSE.index(self.status):
+            self.status, self.reasons, self.lines = status, list(reasons), list(lines)
+
+    @property
+    def told(self) -> bool:
+        """Is its result final?"""
+        return bool(self.status) and self.parts <= 0
 
     @property
     def diagnosis(self) -> str:
@@ -84,83 +106,109 @@ class Case:
         return {reason.promise for reason in self.reasons if isinstance(reason, Finding)}
 
 
+@dataclass
+class Group:
+    """The tests of one program in one place: the outermost level of the KTAP."""
+
+    name: str
+    cases: list[Case]
+    remarks: list[str] = field(default_factory=list)    # what it prints about no single test
+    problem: str = ""       # of the program as a whole
+    guests: int = 0         # that run some of it
+
+    def remark(self, line: str) -> None:
+        if line not in self.remarks:        # the other parts of the program say the same
+            self.remarks.append(line)
+
+
 class Results:
-    """All results of a run. Its feeds, one for each guest, collect them."""
+    """All results of a run, which feeds collect, each in a thread of its own.
+
+    @on_case is called with each result that is final, @on_left when a guest leaves a group.
+    """
 
     def __init__(self, chosen: list[Test]) -> None:
         self.cases = {t.title: Case(t) for t in chosen}
+        self.groups: dict[str, Group] = {}
+        for case in self.cases.values():
+            name = case.test.group
+            self.groups.setdefault(name, Group(name, [])).cases.append(case)
         self.kernel = ""
-        self.missing = ""       # options that a guest found its kernel to lack
-        self.problems: list[str] = []       # of programs as a whole
         self.recorded: dict[str, list[str]] = {}    # facts, and whose
         self.first_test = 0.0   # time.monotonic() of its start; 0: none yet
+        self.on_case: Callable[[Case], None] = lambda case: None
+        self.on_left: Callable[[], None] = lambda: None
+        self._lock = threading.Lock()
+
+    @property
+    def problems(self) -> list[str]:
+        return [f"{group.name} {group.problem}" for group in self.groups.values()
+                if group.problem]
+
+    def end(self, case: Case, status: str, reasons: Iterable[Finding | str] = (),
+            lines: Iterable[str] = ()) -> None:
+        """Takes a result of @case."""
+        with self._lock:
+            case.end(status, reasons, lines)
+            told = case.told
+        if told:
+            self.on_case(case)
+
+    def enter(self, group: Group) -> None:
+        """A guest begins to run some tests of @group."""
+        with self._lock:
+            group.guests += 1
+
+    def leave(self, group: Group) -> None:
+        """It has done so."""
+        with self._lock:
+            group.guests -= 1
+        self.on_left()
 
     def with_status(self, status: str) -> list[Case]:
         return [c for c in self.cases.values() if c.status == status]
 
 
-@dataclass
 class Feed:
-    """Reads the messages of one guest into @results; prints KTAP, line by line, to @emit.
+    """Reads into @results what a guest says while it runs @tests, all of one program."""
 
-    At the outermost level of the KTAP are programs, numbered from @number on, their
-    names preceded by @prefix.
-    """
-
-    results: Results
-    emit: Callable[[str], None]
-    tests: Collection[Test]
-    number: int = 1
-    prefix: str = ""
-    running: str = ""       # the name of the test that runs; empty: none
-    _program: str = ""      # begun, and not ended
-    _log: list[str] = field(default_factory=list)
-    _started: float = 0.0
-    _skip_all: str | None = None
-    _bail_out: str = ""
-
-    def __post_init__(self):
-        self._cases = {t.name: self.results.cases[t.title] for t in self.tests}
+    def __init__(self, results: Results, tests: Collection[Test],
+                 cpu: Callable[[], float] = lambda: 0.0,
+                 on_run: Callable[[str], None] = lambda name: None):
+        self.results, self._cpu, self._on_run = results, cpu, on_run
+        self._cases = {t.name: results.cases[t.title] for t in tests}
+        self.group = results.groups[next(iter(tests)).group]
+        self.costs: dict[str, tuple[float, float]] = {}     # seconds, of CPU: by title
+        self.untold = dict(self._cases)
+        self.running: Case | None = None
+        self.status = ""        # how the program ended; empty: it has not yet
+        self._log: list[str] = []
+        self._lines: list[str] = []
+        self._started, self._started_cpu = 0.0, 0.0
+        self._skip_all: str | None = None
+        self._bail_out = ""
+        results.enter(self.group)
 
     def feed(self, message: str) -> None:
         kind, _, rest = message.partition(" ")
-        if kind == "boot":
-            self.results.kernel = rest
-            self.emit(f"# kernel {rest}")
-        elif kind == "missing":
-            self.results.missing = rest
-        elif kind == "begin":
-            self._program = rest
-            self._skip_all, self._bail_out, self.running, self._log = None, "", "", []
-        elif kind == "out":
+        if kind == "out":
             self._line(rest)
         elif kind == "end":
-            self._end(*rest.split(" ", 1))
+            self.status = rest.partition(" ")[2]
 
-    def skip(self, programs: list[str], reason: str) -> None:
-        """Skips @programs, for which there is no guest."""
-        for program in programs:
-            for message in (f"begin {program}", f"out 1..0 # SKIP {reason}", f"end {program} 4"):
-                self.feed(message)
+    def skip(self, reason: str) -> None:
+        """Skips all tests: there is no guest for them."""
+        self._skip_all = reason
+        self.finish("")
 
     def _line(self, line: str) -> None:
-        # Nested results begin with a version line of their own.
-        self.emit("  " + line.replace("TAP version 13", "KTAP version 1"))
         if match := RUN.match(line):
-            self.running, self._log, self._started = match[1], [], time.monotonic()
+            self.running, self._log, self._lines = self._cases.get(match[1]), [], [line]
+            self._started, self._started_cpu = time.monotonic(), self._cpu()
             self.results.first_test = self.results.first_test or self._started
+            self._on_run(match[1])
         elif match := RESULT.match(line):
-            verdict, name, skip, reason = match.groups()
-            case = self._cases.get(name)
-            if case:
-                case.seconds = time.monotonic() - self._started
-                if verdict != "ok":
-                    case.end("failed", *self._reasons())
-                elif skip:
-                    case.end("skipped", reason)
-                else:
-                    case.end("passed")
-            self.running, self._log = "", []
+            self._result(*match.groups())
         elif match := SKIP_ALL.match(line):
             self._skip_all = match[1]
         elif match := BAIL_OUT.match(line):
@@ -169,8 +217,27 @@ class Feed:
             whose = self.results.recorded.setdefault(match[1], [])
             if match[2] not in whose:       # told by another guest
                 whose.append(match[2])
-        else:
+            self.group.remark(line)
+        elif self.running:
             self._log.append(line)
+            self._lines.append(line)
+        elif line.strip() and not SUMS.match(line):
+            self._log.append(line)
+            self.group.remark(line)
+
+    def _result(self, verdict: str, name: str, skip: str | None, reason: str | None) -> None:
+        case = self.untold.pop(name, None)
+        if case:
+            seconds = time.monotonic() - self._started
+            case.seconds += seconds
+            self.costs[case.test.title] = (seconds, self._cpu() - self._started_cpu)
+            if verdict != "ok":
+                self.results.end(case, "failed", self._reasons(), self._lines)
+            elif skip:
+                self.results.end(case, "skipped", [reason or ""], self._lines)
+            else:
+                self.results.end(case, "passed", (), self._lines)
+        self.running, self._log, self._lines = None, [], []
 
     def _found(self) -> list[Finding]:
         return [said for said in map(logged, self._log) if isinstance(said, Finding)]
@@ -183,42 +250,48 @@ class Feed:
         rest = [line.lstrip("# ") for line in self._log if not re.match(r"#\s+FAIL", line)]
         return self._found() or said[:1] or rest[-1:] or ["no diagnosis"]
 
-    def _end(self, program: str, status: str) -> None:
-        cases = [c for c in self._cases.values() if c.test.program == program]
-        unreported = [c for c in cases if not c.status]
+    def finish(self, words: Finding | str) -> list[Case]:
+        """The program, or with @words its guest, has ended.
+
+        Returns the tests that it did not come to, which have no result yet.
+        """
+        try:
+            return self._finish(words)
+        finally:
+            self.results.leave(self.group)
+
+    def _finish(self, words: Finding | str) -> list[Case]:
+        untold = list(self.untold.values())
         if self._skip_all is not None:
-            for case in unreported:
-                case.end("skipped", self._skip_all)
-            self._result("ok", program, f" # SKIP {self._skip_all}")
-            return
-        problem = {"timeout": "ran out of time"}.get(status, f"ended with {status}")
+            for case in untold:
+                self.results.end(case, "skipped", [self._skip_all])
+            return []
+        problem = words or self._problem()
+        if not untold:
+            # Without a status it is one whose guest was not needed any longer.
+            if words or self.status not in ("", "0", "1", "4"):
+                self.group.problem = f"{problem} after its last test"
+            return []
+        if self.running:
+            del self.untold[self.running.test.name]
+            self._end_badly(self.running, problem, self._lines)
+            return list(self.untold.values())
+        # It does not even begin: another try would do no better.
+        for case in untold:
+            self.give_up(case, problem)
+        return []
+
+    def _problem(self) -> str:
+        program = self.group.cases[0].test.program
         last = self._bail_out or next((x for x in reversed(self._log) if x.strip()), "")
-        for case in unreported:
-            case.reached = case.test.name == self.running
-            where = "" if case.reached else " before this test"
-            case.end("failed", *(self._found() if case.reached else ()),
-                     f"{program} {problem}{where}" + (f": {last}" if last else ""))
-        failed = any(c.status == "failed" for c in cases)
-        if status not in ("0", "1", "4") and not unreported:
-            self.results.problems.append(f"{self.prefix}{program} {problem} after its last test")
-            failed = True
-        self._result("not ok" if failed else "ok", program)
+        how = {"timeout": "ran out of time"}.get(self.status, f"ended with {self.status}")
+        return f"{program} {how}" + (f": {last}" if last else "")
 
-    def _result(self, verdict: str, program: str, directive: str = "") -> None:
-        self._program = ""
-        self.emit(f"{verdict} {self.number} {self.prefix}{program}{directive}")
-        self.number += 1
+    def _end_badly(self, case: Case, problem: Finding | str, lines: Iterable[str] = ()) -> None:
+        self.results.end(case, "failed", [*self._found(), problem], [*lines, f"# {problem}"])
 
-    def all_told(self) -> bool:
-        """Has every test a result?"""
-        return all(c.status for c in self._cases.values())
-
-    def cut_off(self, words: Finding | str) -> None:
-        """Its guest is gone, with @words: the failure of a test that was under way then."""
-        for case in self._cases.values():
-            if not case.status:
-                case.end("failed", words)
-                self.emit(f"  # {words}")
-        if self._program:
-            failed = any(c.status == "failed" for c in self._cases.values())
-            self._result("not ok" if failed else "ok", self._program)
+    def give_up(self, case: Case, problem: Finding | str) -> None:
+        """@case fails, because its program did not come to it."""
+        case.reached = False
+        self._log = []
+        self._end_badly(case, f"{problem} before this test")

@@ -112,8 +112,8 @@ class Report:
 
     def text(self) -> str:
         sections = ([self.verdict()], self._new(), self._known(), self._passed(), self._skips(),
-                    [f"recorded: {fact}: {', '.join(whose)}"
-                     for fact, whose in self.results.recorded.items()],
+                    [f"recorded: {fact}: {', '.join(sorted(whose))}"
+                     for fact, whose in sorted(self.results.recorded.items())],
                     self._totals(), [self.verdict()])
         return "\n\n".join("\n".join(lines) for lines in sections if lines)
 

@@ -18,6 +18,7 @@ from ..ask.request import Request
 from ..base import BUILD, RunError
 from ..kernel import choose
 from ..machine.backend import BACKENDS, DEFAULT
+from ..report import watch
 from . import guests
 
 PROGRAM = "dax_break_bench"
@@ -47,17 +48,18 @@ plot {wakes}
 """
 
 
-def measure(kernel: choose.Spec, fs: str) -> list[dict[str, str]]:
+def measure(kernel: choose.Spec, fs: str, view: watch.Watch) -> list[dict[str, str]]:
     """What the program prints, a row a line, about one filesystem on @kernel."""
+    view.step(f"measuring {kernel} on {fs}")
     plan = [f"env DAX_BREAK_FS={fs}", f"env DAX_BREAK_MIB={MIB}", f"run {SECONDS} /bin/{PROGRAM}"]
     lines: list[str] = []
 
     def on_line(line: str) -> None:
         if line.startswith(MARK):
             lines.append(line.removeprefix(MARK))
-            print(lines[-1], flush=True)
+            view.message(lines[-1])
         else:
-            print(f"# {line}", flush=True)
+            view.message(f"# {line}")
 
     request = Request(kernel=kernel, timeout=SECONDS)
     status = guests.run_program(request, fs, PROGRAM, plan, OUTPUT, on_line)
@@ -100,8 +102,9 @@ def run(argv: list[str]) -> int:
     kernels = parser.parse_args(argv).kernels
     command.install("bench")
     command.make("programs", OUTPUT / "build.log")
-    rows = [row for kernel in kernels for fs in BACKENDS[DEFAULT].filesystems
-            for row in measure(kernel, fs)]
+    with watch.open(sys.stdout) as view:
+        rows = [row for kernel in kernels for fs in BACKENDS[DEFAULT].filesystems
+                for row in measure(kernel, fs, view)]
     tsv, svg = OUTPUT / "bench.tsv", OUTPUT / "bench.svg"
     with tsv.open("w", encoding="utf-8") as out:
         writer = csv.DictWriter(out, list(rows[0]), delimiter="\t", lineterminator="\n")

@@ -1,36 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0
 """run_tests.sh: the phases of a run, in their order, and its exit status."""
 
-import concurrent.futures
 import contextlib
-import functools
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from .. import command
-from ..ask import options, suite
+from ..ask import options, quick, suite
+from ..ask.durations import Durations
 from ..ask.request import Request
-from ..ask.suite import Boot, Suite, plan
+from ..ask.suite import Suite, Test
 from ..base import BUILD, RunError
 from ..command import Status
 from ..kernel.choose import Kind
 from ..machine.guest import End
-from ..report import known
-from ..report.results import Feed, Results, last_words
+from ..report import known, watch
+from ..report.ktap import Ktap
+from ..report.results import Case, Results
+from ..report.tally import Kind as Meaning
 from ..report.text import Report
 from . import host
-from .guests import SuiteGuests
+from .guests import fleet, shell
+from .pool import Crash, Pool
+from .schedule import plan
 
 LAST_RUN = BUILD / "last-run"
 TAIL_LINES = 60
 
 
 @contextlib.contextmanager
-def ktap_sink(also: Path | None):
-    """Yields a function that prints a line of KTAP at once, and writes it to files."""
+def ktap_sink(also: Path | None, to_stdout: bool) -> Iterator[Callable[[str], None]]:
+    """Yields a function that writes a line of KTAP at once, to wherever it is wanted."""
     with contextlib.ExitStack() as stack:
         try:
             files = [stack.enter_context(path.open("w", encoding="utf-8"))
@@ -39,7 +43,8 @@ def ktap_sink(also: Path | None):
             raise RunError(f"cannot write {error.filename}: {error.strerror}") from error
 
         def emit(line: str) -> None:
-            print(line, flush=True)
+            if to_stdout:
+                print(line, flush=True)
             for file in files:
                 file.write(line + "\n")
                 file.flush()
@@ -47,143 +52,131 @@ def ktap_sink(also: Path | None):
         yield emit
 
 
-class Turns:
-    """Writers that take turns at one sink. Each writes live while it is its turn.
-
-    What the others write in the meantime is kept until it is theirs, so the stream
-    looks as if they had written one after the other.
-    """
-
-    def __init__(self, emit: Callable[[str], None], writers: int):
-        self._emit = emit
-        self._lock = threading.Lock()
-        self._kept: list[list[str]] = [[] for _ in range(writers)]
-        self._over: set[int] = set()
-        self._turn = 0
-
-    def write(self, index: int, line: str) -> None:
-        with self._lock:
-            self._kept[index].append(line)
-            self._pass_on()
-
-    def end(self, index: int) -> None:
-        """Writer @index has nothing more to write."""
-        with self._lock:
-            self._over.add(index)
-            self._pass_on()
-
-    def _pass_on(self) -> None:
-        while self._turn < len(self._kept):
-            for line in self._kept[self._turn]:
-                self._emit(line)
-            self._kept[self._turn].clear()
-            if self._turn not in self._over:
-                break
-            self._turn += 1
-
-
-def run_guests(guests: SuiteGuests, boots: list[Boot], results: Results,
-               emit: Callable[[str], None]) -> dict[str, tuple[End, str]]:
-    """Runs all tests in the guests that they take. Returns how the shared ones ended."""
-    turns = Turns(emit, len(boots))
-    number = 1
-    feeds = []
-    for index, boot in enumerate(boots):
-        prefix = f"{boot.tests[0].place}:"
-        write = functools.partial(turns.write, index)
-        feeds.append(Feed(results, write, boot.tests, number, prefix))
-        number += len(boot.programs)
-
-    def one(index: int) -> tuple[End, str]:
-        boot, feed = boots[index], feeds[index]
-        if results.missing:         # a guest has found that none can run the suite
-            return End.DONE, ""
-        end, console = guests.run(boot, feed)
-        if boot.alone:
-            feed.cut_off(last_words(end, console))
-        turns.end(index)
-        return end, console
-
-    workers = guests.fleet.room(len(boots), {boot.backend for boot in boots})
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(one, i) for i in range(len(boots))]
-        try:
-            ends = [future.result() for future in futures]
-        except BaseException:
-            # Without their guests the threads have nothing to wait for.
-            pool.shutdown(wait=False, cancel_futures=True)
-            guests.fleet.kill()
-            raise
-    return {boot.name: end for boot, end in zip(boots, ends) if not boot.alone}
-
-
-def verdict(ends: dict[str, tuple[End, str]], results: Results) -> Status:
-    """The exit status, after saying what guests that failed have left to say."""
-    if results.missing:
-        raise RunError(f"this kernel cannot run the suite: it lacks {results.missing}")
-    bad = {name: end for name, end in ends.items() if end[0] is not End.DONE}
-    for name, (end, console) in bad.items():
-        remedy = "; --timeout gives it more" if end is End.OUT_OF_TIME else ""
-        print(f"{end.value} ({name}){remedy}; the end of its console "
-              f"({LAST_RUN}/console.{name}.log):", *console.splitlines()[-TAIL_LINES:],
-              sep="\n", file=sys.stderr)
-    if any(end is End.NOT_BOOTED for end, _ in bad.values()):
-        raise RunError(f"{End.NOT_BOOTED.value}: is it a kernel for this machine, with the "
-                       "options of vm/config?")
-    if bad:
-        return Status.CRASHED
-    if results.problems or results.with_status("failed"):
-        return Status.FAILED
-    return Status.PASSED if results.with_status("passed") else Status.SKIPPED
-
-
 def build(request: Request) -> None:
     """Installs and builds whatever a run takes."""
     command.install(*(["kbuild"] if request.kernel.kind is Kind.BUILT else []),
                     allowed=request.install)
     LAST_RUN.mkdir(parents=True, exist_ok=True)
-    log = LAST_RUN / "build.log"
     if not request.list_only:
         for pattern in ("console.*", "server.*"):
             for old in LAST_RUN.glob(pattern):
                 old.unlink()
-        print(f"# building the suite ({log})", flush=True)
-    command.make("programs", log)
+    command.make("programs", LAST_RUN / "build.log")
+
+
+@dataclass
+class Run:
+    """Tests that are run, and those who are told of their results."""
+
+    request: Request
+    suite: Suite
+    chosen: list[Test]
+    view: watch.Watch
+    emit: Callable[[str], None]
+
+    def __post_init__(self):
+        self.results = Results(self.chosen)
+        self.report = Report(self.results, known.read(), self.request.again(), {})
+        self.crashes: list[Crash] = []
+        self._ktap = Ktap(self.results, self.emit)
+        self._lock = threading.Lock()
+        self._stop: Callable[[], None] = lambda: None
+        self.results.on_case = self._told
+        self.results.on_left = self._left
+
+    def _told(self, case: Case) -> None:
+        with self._lock:
+            kind = self.report.kind(case)
+            self.view.told(case, kind)
+            self._ktap.told(case)
+        if self.request.fail_fast and kind is Meaning.NEW:
+            self._stop()
+
+    def _left(self) -> None:
+        with self._lock:
+            self._ktap.left()
+
+    def on_host(self) -> None:
+        self.view.begin(len(self.chosen))
+        host.run(self.request, self.suite, self.results, self.view)
+
+    def in_guests(self) -> None:
+        durations = Durations.read()
+        expected = sum(durations.of(test).seconds for test in self.chosen)
+        with fleet(self.request, self.suite.programs, LAST_RUN) as guests:
+            self.view.message(f"# {guests.about}")
+            self.view.begin(len(self.chosen), expected)
+            pool = Pool(guests, self.suite, self.request, self.results,
+                        plan(self.chosen, durations.of, self.request.jobs, quick.read()),
+                        self.request.jobs, self.view)
+            self._stop = pool.stop
+            try:
+                pool.run(pool.workers(self.request.jobs))
+            finally:
+                self.crashes = pool.crashes
+        durations.learn(pool.costs)
+
+    def end(self, phases: dict[str, float]) -> None:
+        """Tells what is left to tell."""
+        self._ktap.close()
+        self.view.close()
+        self.report.phases.update(phases)
+        print(self.report.text())
+
+    def status(self) -> Status:
+        """The exit status, after showing why guests have crashed."""
+        for crash in self.crashes:
+            remedy = "; --timeout gives it more" if crash.end is End.OUT_OF_TIME else ""
+            tail = crash.console.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+            print(f"{crash.end.value} ({crash.guest}){remedy}; the end of its console "
+                  f"({crash.console}):", *tail, sep="\n", file=sys.stderr)
+        if self.crashes:
+            return Status.CRASHED
+        if self.results.problems or self.results.with_status("failed"):
+            return Status.FAILED
+        return Status.PASSED if self.results.with_status("passed") else Status.SKIPPED
+
+
+def choose(request: Request, the_suite: Suite) -> list[Test]:
+    chosen = the_suite.select(request.filesystems, request.tests, request.backends)
+    if request.quick:
+        names = set(quick.read())
+        chosen = [test for test in chosen if test.name in names]
+        if not chosen:
+            raise RunError("none of these tests is among the quick ones: leave out --quick")
+    return chosen
 
 
 def run(request: Request, the_suite: Suite | None = None) -> tuple[int, Report | None]:
     """A whole run, of @the_suite if that is given, else of the built one."""
     started = time.monotonic()
-    build(request)
-    the_suite = the_suite or suite.load(BUILD / "selftests")
-    chosen = the_suite.select(request.filesystems, request.tests, request.backends)
-    if request.list_only:
-        print("\n".join(t.title for t in chosen))
-        return Status.PASSED, None
-    if request.shell:
-        with SuiteGuests.open(request, the_suite, LAST_RUN) as guests:
-            return guests.shell(chosen), None
+    stdout_is_ktap = str(request.ktap) == "-" or not sys.stdout.isatty()
     with contextlib.ExitStack() as stack:
-        emit = stack.enter_context(ktap_sink(request.ktap))
-        results = Results(chosen)
-        guests = None if request.host else stack.enter_context(
-            SuiteGuests.open(request, the_suite, LAST_RUN))
-        booted = time.monotonic()
-        boots = plan(chosen)
-        emit("KTAP version 1")
-        if guests:
-            emit(f"1..{sum(len(boot.programs) for boot in boots)}")
-            ends = run_guests(guests, boots, results, emit)
+        view = stack.enter_context(watch.open(sys.stdout, stdout_is_ktap))
+        if not request.list_only:
+            view.message(f"# building the suite ({LAST_RUN / 'build.log'})")
+        build(request)
+        the_suite = the_suite or suite.load(BUILD / "selftests")
+        chosen = choose(request, the_suite)
+        if request.list_only:
+            print("\n".join(t.title for t in chosen))
+            return Status.PASSED, None
+        if request.shell:
+            view.close()
+            with fleet(request, the_suite.programs, LAST_RUN) as guests:
+                return shell(guests, chosen), None
+        also = request.ktap if str(request.ktap) != "-" else None
+        ours = Run(request, the_suite, chosen, view,
+                   stack.enter_context(ktap_sink(also, stdout_is_ktap)))
+        built = time.monotonic()
+        if request.host:
+            ours.on_host()
         else:
-            emit(f"1..{len({t.program for t in chosen})}")
-            end = host.run(request, the_suite, chosen, Feed(results, emit, chosen).feed)
-            ends = {"host": (end, "")}
-    ended = time.monotonic()
-    first = results.first_test or ended
-    phases = {"build": booted - started, "boot": first - booted, "test": ended - first}
-    report = Report(results, known.read(), request.again(), phases)
-    print(report.text())
-    return verdict(ends, results), report
+            ours.in_guests()
+        ended = time.monotonic()
+        first = ours.results.first_test or ended
+        ours.end({"build": built - started, "boot": first - built, "test": ended - first})
+    return ours.status(), ours.report
 
 
 def main(argv: list[str], the_suite: Suite | None = None) -> int:

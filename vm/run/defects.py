@@ -15,30 +15,26 @@ pass, and all others must do what they do on the unmended one.
 """
 
 import fnmatch
-import hashlib
-import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
 from .. import command
 from ..ask import suite
 from ..ask.request import Request
-from ..ask.suite import Boot, Suite, Test, plan
-from ..base import BUILD, ROOT, SOURCE, RunError
+from ..ask.suite import Suite, Test
+from ..base import BUILD, ROOT, RunError
 from ..command import Status
 from ..kernel.image import Kernel
 from ..kernel.kbuild import Patch, Tree, read_patches
 from ..kernel.choose import PATCHES
-from ..machine.guest import End
-from ..report.results import Case, Feed, Results, last_words
-from .guests import SuiteGuests
+from ..report import watch
+from .cover import write_quick
+from .hunt import STATE, Hunt, Reference, Usual, digest, load, save
 
-STATE = BUILD / "defects"
 TABLE = ROOT / "docs/defects.md"
 CAUGHT, MISSED, UNUSABLE = "caught", "missed", "unusable"
 
@@ -60,113 +56,6 @@ Seconds are from the start of the first test to the first failure, without booti
 """
 
 
-@dataclass(frozen=True)
-class Usual:
-    """What became of a test on the unbroken kernel."""
-
-    status: str
-    promises: list[int]         # that are broken
-
-
-def digest(*parts: bytes) -> str:
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
-
-
-def load(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def save(path: Path, data: dict) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf-8")
-    part.rename(path)
-
-
-class Reference:
-    """How the suite does on the unbroken kernel, and the means to run it on others."""
-
-    def __init__(self, the_suite: Suite) -> None:
-        self.suite = the_suite
-        self.tree = Tree(BUILD)
-        STATE.mkdir(parents=True, exist_ok=True)
-        sources = [p for p in SOURCE.rglob("*") if p.is_file()]
-        sources += [ROOT / "vm/init.c", *self.tree.fragments]
-        self.key = digest(*(p.read_bytes() for p in sorted(sources)), bytes(self.tree.source))
-        self._file = STATE / "reference.json"
-        self._unbroken = {name: Usual(**usual) for name, usual
-                          in load(self._file).get(self.key, {}).items()}
-
-    def unbroken(self, tests: list[Test]) -> dict[str, Usual]:
-        """How these tests (at least) do on the unbroken kernel."""
-        unknown = [t for t in tests if t.name not in self._unbroken]
-        if unknown:
-            results = self.run(self.tree.kernel(), unknown, lambda case: False)
-            self._unbroken |= {c.test.name: Usual(c.status, sorted(c.promises))
-                               for c in results.cases.values()}
-            save(self._file, {self.key: {name: asdict(usual)
-                                         for name, usual in self._unbroken.items()}})
-        return self._unbroken
-
-    def is_new(self, case: Case) -> bool:
-        """Is it a failure that the unbroken kernel does not show?"""
-        usual = self._unbroken.get(case.test.name)
-        return (case.status == "failed" and usual is not None and
-                (usual.status != "failed" or bool(case.promises.difference(usual.promises))))
-
-    def run(self, kernel: Kernel, tests: list[Test],
-            enough: Callable[[Case], bool]) -> Results:
-        """Runs @tests, guest by guest, up to the first whose result is @enough."""
-        results = Results(tests)
-        with SuiteGuests.open(Request(), self.suite, STATE, kernel) as guests:
-            for boot in plan(tests):
-                if self._boot(guests, boot, results, enough):
-                    break
-        return results
-
-    def _boot(self, guests: SuiteGuests, boot: Boot, results: Results,
-              enough: Callable[[Case], bool]) -> bool:
-        """Runs the tests of @boot. Was that enough?"""
-        cases = [results.cases[t.name] for t in boot.tests]
-        feed = Feed(results, lambda line: None, boot.tests)
-        found = False
-
-        def seen(text: str) -> bool:
-            nonlocal found
-            if text.startswith(("out not ok", "end ")):
-                found = found or any(c.status == "failed" and enough(c) for c in cases)
-            return found
-
-        end, console = guests.run(boot, feed, seen)
-        untold = [c for c in cases if not c.status]
-        if untold and not found:
-            if end is End.NOT_BOOTED:
-                raise RunError(f"{end.value} ({STATE}/console.{boot.name}.log)")
-            case = results.cases.get(feed.running, untold[0])
-            case.end("failed", last_words(end, console))
-            found = enough(case)
-        return found
-
-
-class Hunt:
-    """Watches a run of @tests for failures that are new.
-
-    That is enough if there is one; or with @all_fixtures, one of each fixture.
-    """
-
-    def __init__(self, reference: Reference, tests: list[Test], all_fixtures: bool) -> None:
-        self.is_new = reference.is_new
-        self.wanted = {t.fixture for t in tests} if all_fixtures else set()
-        self.found: dict[str, Case] = {}        # by fixture
-        self.when = 0.0                         # the first: time.monotonic()
-
-    def __call__(self, case: Case) -> bool:
-        # A test that its program never reached counts only if nothing else has failed.
-        if self.is_new(case) and not (self.found and not case.reached):
-            self.found.setdefault(case.test.fixture, case)
-            self.when = self.when or time.monotonic()
-        return bool(self.found) and self.wanted <= self.found.keys()
-
-
 @dataclass
 class Outcome:
     """What became of a defect."""
@@ -176,6 +65,7 @@ class Outcome:
     why: str = ""               # its diagnosis; why a defect could not be tried
     seconds: float = 0.0        # of the guest, from its first test to that failure
     fixtures: list[str] = field(default_factory=list)   # of tests that fail
+    tests: list[str] = field(default_factory=list)      # all of these that were seen to fail
     key: str = ""               # of all that this depends on
 
     def __str__(self) -> str:
@@ -219,16 +109,18 @@ def try_defect(reference: Reference, patch: Patch, built: Future[Kernel],
         if not tests:
             continue
         hunt = Hunt(reference, tests, tests is first)
+        # The next kernel is being built meanwhile, and few guests are needed twice.
+        request = Request(jobs=1, snapshots=False) if tests is first else Request()
         try:
-            results = reference.run(built.result(), tests, hunt)
+            results = reference.run(built.result(), tests, request, hunt)
         except RunError as error:       # it cannot be built, or does not boot
             return Outcome(UNUSABLE, why=str(error))
         ended = hunt.when or time.monotonic()
         seconds += ended - (results.first_test or ended)
-        if hunt.found:
-            case = next(iter(hunt.found.values()))
-            return Outcome(CAUGHT, case.test.name, case.diagnosis, seconds,
-                           sorted(hunt.found))
+        if hunt.failed:
+            case = hunt.failed[0]
+            return Outcome(CAUGHT, case.test.name, case.diagnosis, seconds, sorted(hunt.found),
+                           sorted(c.test.name for c in hunt.failed))
     return Outcome(MISSED, why="no test fails", seconds=seconds)
 
 
@@ -236,7 +128,7 @@ def try_fix(reference: Reference, patch: Patch) -> list[str]:
     """Builds its kernel, and runs all tests. Returns what is not as it should be."""
     kernel = reference.tree.kernel(patch)
     mended = {t.name for t in named(reference.suite, patch)}
-    results = reference.run(kernel, reference.suite.tests, lambda case: False)
+    results = reference.run(kernel, reference.suite.tests, Request(), lambda case: False)
     wrong = []
     for name, case in results.cases.items():
         usual = reference.unbroken([])[name]
@@ -293,17 +185,20 @@ def run_defects(reference: Reference, patches: list[Patch]) -> Status:
     new = [p for p in patches if p.name not in outcomes or outcomes[p.name].key != keys[p.name]]
     for patch in patches:
         if patch not in new:
-            print(f"{outcomes[patch.name].status:8} {patch.name} {outcomes[patch.name]}",
-                  flush=True)
+            reference.view.message(
+                f"{outcomes[patch.name].status:8} {patch.name} {outcomes[patch.name]}")
     if new:
         reference.unbroken(reference.suite.tests)
-    for patch, built in build_ahead(reference.tree, new):
+    for number, (patch, built) in enumerate(build_ahead(reference.tree, new), 1):
+        reference.view.step(f"{number} of {len(new)}: {patch.name}", number / len(new))
         outcome = outcomes[patch.name] = try_defect(reference, patch, built)
         outcome.key = keys[patch.name]
         save(file, {name: asdict(o) for name, o in outcomes.items()})
         TABLE.write_text(table(read_patches("defects"), outcomes,
                                never_failing(reference, outcomes)), encoding="utf-8")
-        print(f"{outcome.status:8} {patch.name} {outcome}", flush=True)
+        reference.view.message(f"{outcome.status:8} {patch.name} {outcome}")
+    if all(p.name in outcomes for p in read_patches("defects")):
+        write_quick(reference, {p.name: outcomes[p.name].tests for p in read_patches("defects")})
     missed = any(outcomes[p.name].status != CAUGHT and "Missed" not in p.fields for p in patches)
     return Status.FAILED if missed else Status.PASSED
 
@@ -313,16 +208,17 @@ def run_fixes(reference: Reference, patches: list[Patch]) -> Status:
     status = Status.PASSED
     for patch in patches:
         wrong = try_fix(reference, patch)
-        print(f"{'wrong' if wrong else 'mended':8} {patch.name}", *wrong, sep="\n    ", flush=True)
+        reference.view.message(
+            "\n    ".join([f"{'wrong' if wrong else 'mended':8} {patch.name}", *wrong]))
         if wrong:
             status = Status.FAILED
     return status
 
 
-def make_reference() -> Reference:
+def make_reference(view: watch.Watch) -> Reference:
     command.install("kbuild")
     command.make("programs", STATE / "build.log")
-    return Reference(suite.load(BUILD / "selftests"))
+    return Reference(suite.load(BUILD / "selftests"), view)
 
 
 def main(argv: list[str]) -> int:
@@ -335,7 +231,8 @@ def main(argv: list[str]) -> int:
     for glob in args.names:
         if not any(fnmatch.fnmatch(p.name, glob) for p in patches):
             raise RunError(f"{args.kind}/ has no {glob}")
-    return (run_defects if args.kind == "defects" else run_fixes)(make_reference(), patches)
+    with watch.open(sys.stdout) as view:
+        return (run_defects if args.kind == "defects" else run_fixes)(make_reference(view), patches)
 
 
 if __name__ == "__main__":

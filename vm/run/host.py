@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs the programs on this machine, and reports on them as a guest's init does."""
+"""Runs the programs on this machine, with messages as a guest's init sends them."""
 
 import os
 import platform
@@ -10,28 +10,30 @@ from collections.abc import Callable
 
 from ..ask.request import Request
 from ..ask.suite import Suite, Test
-from ..machine.guest import End
+from ..report.results import Feed, Results
+from ..report.watch import Watch
 
 # A program that is asked to end takes down what it has made, mounts and all. One that is
 # killed while a child of its sleeps in state D keeps the pipe open for ever.
 ENDS = ((signal.SIGTERM, 30), (signal.SIGKILL, 2))
 
 
-def run(request: Request, the_suite: Suite, chosen: list[Test],
-        feed: Callable[[str], None]) -> End:
-    """Runs the tests @chosen. Feeds @feed the messages of init.c."""
+def run(request: Request, the_suite: Suite, results: Results, view: Watch) -> None:
+    """Runs all tests of @results, program by program."""
     environment = os.environ | dict(setting.split("=", 1) for setting in request.environment)
-    environment["DAX_BREAK_FS"] = " ".join(sorted({t.fs for t in chosen}))
     if request.pmem:
         environment["DAX_BREAK_PMEM"] = request.pmem
     if request.destructive:
         environment["DAX_BREAK_DESTRUCTIVE"] = "1"
-    feed(f"boot {platform.release()}")
-    for program in sorted({t.program for t in chosen}):
-        feed(f"begin {program}")
-        feed(f"end {program} {run_one(the_suite, program, chosen, environment, feed)}")
-    feed("done")
-    return End.DONE
+    results.kernel = platform.release()
+    for group in results.groups.values():
+        tests = [case.test for case in group.cases]
+        feed = Feed(results, tests, on_run=lambda name: view.doing("host", name))
+        environment["DAX_BREAK_FS"] = tests[0].fs
+        status = run_one(the_suite, tests[0].program, tests, environment, feed.feed)
+        feed.feed(f"end {tests[0].program} {status}")
+        for case in feed.finish(""):
+            feed.give_up(case, f"{tests[0].program} has ended early")
 
 
 def run_one(the_suite: Suite, program: str, chosen: list[Test], environment: dict[str, str],

@@ -14,6 +14,7 @@ from ..ask.request import Request
 from ..base import BUILD
 from ..kernel import choose
 from ..machine.backend import BACKENDS, DEFAULT, FILESYSTEMS
+from ..report import watch
 from . import guests
 
 PROGRAM = "dax_break_race"
@@ -37,10 +38,11 @@ def run(argv: list[str]) -> int:
     seconds = (told.time + AROUND) * told.repeat * len(filesystems) * MIXES
     request = Request(kernel=told.kernel, timeout=seconds + AROUND)
     command.make("programs", OUTPUT / "build.log")
-    orders = [*guests.environment(request, " ".join(filesystems)),
+    orders = [f"env DAX_BREAK_FS={' '.join(filesystems)}",
               " ".join([f"run {seconds} /bin/{PROGRAM}", *argv[1:]])]
-    return guests.run_program(request, "race", PROGRAM, orders, OUTPUT,
-                              lambda line: print(line, flush=True))
+    with watch.open(sys.stdout) as view:
+        view.step("racing")
+        return guests.run_program(request, "race", PROGRAM, orders, OUTPUT, view.message)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #define DAX_BREAK_PROGRAM_H
 
 #include <errno.h>
+#include <string.h>
 
 #include "finding.h"
 #include "testbed.h"
@@ -83,7 +84,8 @@ static inline void expect_clean(struct __test_metadata *_metadata, const struct 
 
 /*
  * -l: all tests, one a line: its name, as the harness' -r option takes it, its filesystem,
- * and what it needs, as words. Runners go by this.
+ * and what it needs, as words: to be "alone" in a guest, a "small-window", or, as the
+ * "final" check, to be run after all others. Runners go by this.
  */
 static inline void program_list(const struct program *program)
 {
@@ -92,9 +94,10 @@ static inline void program_list(const struct program *program)
 			for (struct __test_metadata *t = f->tests; t; t = t->next) {
 				const struct fs_op *on = v->data;
 
-				printf("%s.%s.%s %s%s%s\n", f->name, v->name, t->name,
+				printf("%s.%s.%s %s%s%s%s\n", f->name, v->name, t->name,
 				       on->fs->name, program->needs & NEED_ALONE ? " alone" : "",
-				       program->needs & NEED_SMALL_WINDOW ? " small-window" : "");
+				       program->needs & NEED_SMALL_WINDOW ? " small-window" : "",
+				       strcmp(f->name, "aftermath") ? "" : " final");
 			}
 }
 

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How the suite does on the unbroken kernel, and what it finds on others beside that."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..ask.durations import Durations
+from ..ask.request import Request
+from ..ask.suite import Suite, Test
+from ..base import BUILD, ROOT, SOURCE
+from ..kernel.image import Kernel
+from ..kernel.kbuild import Tree
+from ..report.results import Case, Results
+from ..report.watch import Watch
+from .guests import fleet
+from .pool import Pool
+from .schedule import plan
+
+STATE = BUILD / "defects"
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What became of a test on the unbroken kernel."""
+
+    status: str
+    promises: list[int]         # that are broken
+
+
+def digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def load(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def save(path: Path, data: dict) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf-8")
+    part.rename(path)
+
+
+class Reference:
+    """How the suite does on the unbroken kernel, and the means to run it on others."""
+
+    def __init__(self, the_suite: Suite, view: Watch) -> None:
+        self.suite, self.view = the_suite, view
+        self.tree = Tree(BUILD)
+        self.durations = Durations.read()
+        STATE.mkdir(parents=True, exist_ok=True)
+        sources = [p for p in SOURCE.rglob("*") if p.is_file()]
+        sources += [*(ROOT / "vm/init").iterdir(), *self.tree.fragments]
+        self.key = digest(*(p.read_bytes() for p in sorted(sources)), bytes(self.tree.source))
+        self._file = STATE / "reference.json"
+        self._unbroken = {name: Usual(**usual) for name, usual
+                          in load(self._file).get(self.key, {}).items()}
+
+    def unbroken(self, tests: list[Test]) -> dict[str, Usual]:
+        """How these tests (at least) do on the unbroken kernel."""
+        unknown = [t for t in tests if t.name not in self._unbroken]
+        if unknown:
+            request = Request()
+            results = self.run(self.tree.kernel(), unknown, request, lambda case: False)
+            self._unbroken |= {c.test.name: Usual(c.status, sorted(c.promises))
+                               for c in results.cases.values()}
+            save(self._file, {self.key: {name: asdict(usual)
+                                         for name, usual in self._unbroken.items()}})
+        return self._unbroken
+
+    def is_new(self, case: Case) -> bool:
+        """Is it a failure that the unbroken kernel does not show?"""
+        usual = self._unbroken.get(case.test.name)
+        return (case.status == "failed" and usual is not None and
+                (usual.status != "failed" or bool(case.promises.difference(usual.promises))))
+
+    def run(self, kernel: Kernel, tests: list[Test], request: Request,
+            enough: Callable[[Case], bool]) -> Results:
+        """Runs @tests, up to the first whose result is @enough."""
+        results = Results(tests)
+        with fleet(request, self.suite.programs, STATE, kernel) as guests:
+            pool = Pool(guests, self.suite, request, results,
+                        plan(tests, self.durations.of, request.jobs), request.jobs, self.view)
+            lock = threading.Lock()
+
+            def told(case: Case) -> None:
+                with lock:
+                    if enough(case):
+                        pool.stop()
+
+            results.on_case = told
+            pool.run(pool.workers(request.jobs))
+        return results
+
+
+class Hunt:
+    """Watches a run of @tests for failures that are new.
+
+    That is enough if there is one; or with @all_fixtures, one of each fixture.
+    """
+
+    def __init__(self, reference: Reference, tests: list[Test], all_fixtures: bool) -> None:
+        self.is_new = reference.is_new
+        self.wanted = {t.fixture for t in tests} if all_fixtures else set()
+        self.failed: list[Case] = []            # all that are new, in the order of the run
+        self.when = 0.0                         # the first: time.monotonic()
+
+    @property
+    def found(self) -> dict[str, Case]:
+        """The first failure of each fixture."""
+        return {case.test.fixture: case for case in reversed(self.failed)}
+
+    def __call__(self, case: Case) -> bool:
+        # A test that its program never reached counts only if nothing else has failed.
+        if self.is_new(case) and not (self.failed and not case.reached):
+            self.failed.append(case)
+            self.when = self.when or time.monotonic()
+        return bool(self.failed) and self.wanted <= self.found.keys()

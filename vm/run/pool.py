@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs chunks of tests in as many guests as keep the processors busy."""
+
+import contextlib
+import os
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..ask.durations import Cost
+from ..ask.request import Request
+from ..ask.suite import Suite
+from ..machine.fleet import Fleet
+from ..machine.guest import End, Guest
+from ..report.results import Feed, Results, dying, last_words
+from ..report.watch import Watch
+from .schedule import Chunk, Kind, Queue, chunk, guests
+
+# A program that goes down so often in one place is not tried again there.
+TRIES = 3
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Crash:
+    """A guest that did not end well."""
+
+    guest: str
+    end: End
+    console: Path
+
+
+def cpu_seconds(pid: int) -> float:
+    """What process @pid has computed so far."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / TICKS
+
+
+@dataclass
+class Worker:
+    """A thread with at most one guest at a time."""
+
+    number: int
+    kind: Kind | None = None        # of its guest
+    name: str = ""                  # of its guest
+    guest: Guest | None = None
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def drop(self) -> None:
+        """Ends its guest."""
+        self.stack.close()
+        self.kind, self.guest = None, None
+
+
+class Pool:
+    """Guests of @fleet that run @chunks; their results go to @results."""
+
+    def __init__(self, fleet: Fleet, suite: Suite, request: Request, results: Results,
+                 chunks: list[Chunk], jobs: int, watch: Watch):
+        self.fleet, self.suite, self.request, self.results = fleet, suite, request, results
+        self.watch = watch
+        self.crashes: list[Crash] = []
+        self.costs: dict[str, tuple[float, float]] = {}
+        for title, parts in Counter(t.title for c in chunks for t in c.tests).items():
+            results.cases[title].parts = parts
+        self._queue = Queue(chunks, jobs)
+        self._change = threading.Condition()
+        self._running: dict[int, Chunk] = {}        # by number of the worker
+        self._bad_ends: Counter[str] = Counter()    # by group
+        self._started = 0                           # guests
+        self._stopped = False
+
+    def workers(self, jobs: int) -> int:
+        """How many guests there can be at once, and need be."""
+        backends = {c.kind.backend for c in self._queue}
+        return self.fleet.room(min(guests(jobs), len(list(self._queue))), backends)
+
+    def run(self, workers: int) -> None:
+        """Runs all chunks, or those up to stop()."""
+        with ThreadPoolExecutor(workers) as threads:
+            futures = [threads.submit(self._work, Worker(n)) for n in range(1, workers + 1)]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                self.stop()
+                raise
+
+    def stop(self) -> None:
+        """Enough: ends all guests. What has no result yet gets none."""
+        with self._change:
+            self._stopped = True
+            self._queue.clear()
+            self._change.notify_all()
+        self.fleet.kill()
+
+    def _next(self, worker: Worker) -> Chunk | None:
+        """What the worker is to do next; None: there is nothing left."""
+        with self._change:
+            self._running.pop(worker.number, None)
+            self._change.notify_all()
+            while True:
+                load = sum(c.load for c in self._running.values())
+                taken = self._queue.take(worker.kind, load)
+                if taken:
+                    self._running[worker.number] = taken
+                    return taken
+                # What runs now may yet be in need of another try.
+                if self._stopped or not (self._queue or self._running):
+                    return None
+                self._change.wait()
+
+    def _work(self, worker: Worker) -> None:
+        with contextlib.closing(worker.stack):
+            while taken := self._next(worker):
+                try:
+                    self._run_chunk(worker, taken)
+                except BaseException:
+                    if self._stopped:
+                        return
+                    self.stop()
+                    raise
+
+    def _run_chunk(self, worker: Worker, taken: Chunk) -> None:
+        if obstacle := self.fleet.obstacle(taken.kind.backend):
+            Feed(self.results, taken.tests).skip(obstacle)
+            return
+        guest = self._guest_for(worker, taken)
+        what = taken.tests[0].group
+        self.watch.doing(worker.name, what)
+        feed = Feed(self.results, taken.tests, lambda: cpu_seconds(guest.pid),
+                    lambda name: self.watch.doing(worker.name, name))
+        guest.on_message = feed.feed
+        console = self.fleet.console(worker.name)
+        before = console.stat().st_size
+        # What had to be alone may leave a kernel on which no program ends.
+        end = guest.obey(self._orders(taken), lambda: taken.alone and not feed.untold)
+        if self._stopped:
+            return
+        with console.open(errors="replace") as log:
+            log.seek(before)
+            printed = log.read()
+        self._take_stock(worker, taken, feed, end, printed)
+
+    def _take_stock(self, worker: Worker, taken: Chunk, feed: Feed, end: End | None,
+                    printed: str) -> None:
+        """What has become of the chunk, and of the guest?"""
+        left = feed.finish(last_words(end, printed) if end else "")
+        with self._change:
+            self.costs |= feed.costs
+            if end and not taken.alone:
+                self.crashes.append(Crash(worker.name, end, self.fleet.console(worker.name)))
+            if left:
+                self._try_again(taken, feed, left)
+        damaged = any(t.final and self.results.cases[t.title].status == "failed"
+                      for t in taken.tests)
+        if end or taken.alone or damaged or worker.guest.soiled or feed.status == "timeout" \
+                or dying(printed):
+            self.watch.doing(worker.name, "")
+            worker.drop()
+
+    def _try_again(self, taken: Chunk, feed: Feed, left) -> None:
+        """The program has ended before it came to the tests @left."""
+        self._bad_ends[feed.group.name] += 1
+        if self._bad_ends[feed.group.name] < TRIES:
+            self._queue.add(chunk((case.test for case in left),
+                                  lambda test: Cost(0.1, 0.1), taken.first))
+            return
+        for case in left:
+            feed.give_up(case, f"{case.test.program} has ended early {TRIES} times")
+
+    def _guest_for(self, worker: Worker, taken: Chunk) -> Guest:
+        if worker.guest and worker.kind == taken.kind and not taken.alone:
+            return worker.guest
+        if worker.guest:
+            self.watch.doing(worker.name, "")
+            worker.drop()
+        with self._change:
+            self._started += 1
+            worker.name = taken.tests[0].title if taken.alone else f"{taken.kind}.{self._started}"
+        self.watch.doing(worker.name, "starts")
+        worker.guest = worker.stack.enter_context(self.fleet.guest(
+            worker.name, taken.kind.backend, small_window=taken.kind.small_window))
+        worker.kind = taken.kind
+        self.results.kernel = self.results.kernel or self.fleet.launcher.release
+        return worker.guest
+
+    def _orders(self, taken: Chunk) -> list[str]:
+        """What the guest is to do, as init.c reads it."""
+        tests = list(taken.tests)
+        limit = self.suite.timeout * self.request.patience
+        words = ["run", str(limit), f"/bin/{tests[0].program}",
+                 *self.suite.arguments(tests[0].program, tests)]
+        lonely = ["env DAX_BREAK_DESTRUCTIVE=1",
+                  "write /proc/sys/kernel/panic_on_oops 1"] if taken.alone else []
+        return [*(f"env {setting}" for setting in self.request.environment), *lonely,
+                " ".join(words)]
