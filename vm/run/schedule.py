@@ -18,7 +18,7 @@ GUEST_SECONDS, PROGRAM_SECONDS = 0.6, 0.5
 # A chunk is no shorter, so that what a program takes does not add up. Seconds.
 SHORTEST = 2.0
 # So many chunks for each processor, at least: the last one to end is not alone for long.
-CHUNKS_EACH = 6
+CHUNKS_EACH = 8
 # The processors may be promised a little more than there is of them: guests wait, too.
 MORE = 0.25
 
