@@ -59,17 +59,21 @@ static int ask(struct gate *gate, struct gate_message message, long ms, const ch
 	if (send(gate->sock, &message, sizeof(message), MSG_NOSIGNAL) != sizeof(message))
 		return no_answer(EPIPE, what);
 	for (;;) {
+		/*
+		 * Only after poll(): a receive that finds nothing, while the server replies
+		 * and ends, may take that for its end alone (unix_dgram_recvmsg()).
+		 */
+		if (poll(&pfd, 1, deadline_left(deadline)) <= 0) {
+			if (deadline_over(deadline))
+				return no_answer(ETIMEDOUT, what);
+			continue;
+		}
 		n = recv(gate->sock, reply, sizeof(*reply), MSG_DONTWAIT);
+		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
+			return no_answer(EPIPE, what);
 		/* An older number is that of a message whose reply was given up. */
 		if (n == sizeof(*reply) && reply->number == message.number)
 			break;
-		if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
-			return no_answer(EPIPE, what);
-		if (n > 0)
-			continue;
-		if (deadline_over(deadline))
-			return no_answer(ETIMEDOUT, what);
-		poll(&pfd, 1, deadline_left(deadline));
 	}
 	if (reply->error)
 		return why_set(-reply->error, "%.*s", (int)sizeof(reply->why), reply->why);
