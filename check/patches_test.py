@@ -111,15 +111,23 @@ class Hunts(unittest.TestCase):
         self.cases = [Case(t, "failed", [Finding(1, "it returned")]) for t in self.tests]
 
     def test_first_is_enough(self):
-        hunt = Hunt(self.reference, self.tests, all_fixtures=False)
+        hunt = Hunt(self.reference, self.tests, thorough=False)
         self.assertTrue(hunt(self.cases[1]))
 
     def test_each_fixture(self):
-        hunt = Hunt(self.reference, self.tests[:2], all_fixtures=True)
+        hunt = Hunt(self.reference, self.tests[:2], thorough=True)
         self.assertFalse(hunt(self.cases[1]))
         self.assertTrue(hunt(self.cases[0]))
         self.assertEqual([case.test.fixture for case in hunt.failed], ["b", "a"])
         self.assertEqual(hunt.found.keys(), {"a", "b"})
+
+    def test_no_test_that_fails_anyway(self):
+        """A new failure of a test that fails on the unbroken kernel is not all."""
+        self.reference._unbroken["a.ext4.t"] = Usual("failed", [2])
+        hunt = Hunt(self.reference, self.tests[:1], thorough=True)
+        self.assertFalse(hunt(self.cases[0]))
+        self.assertTrue(hunt(self.cases[1]))
+        self.assertEqual(len(hunt.failed), 2)
 
     def test_fixtures_that_never_fail(self):
         self.reference._unbroken["c.ext4.t"] = Usual("failed", [2])
@@ -132,7 +140,8 @@ class Quick(unittest.TestCase):
 
     def cover(self, failing: dict[str, str], share: float = 1.0, **seconds: float) -> list[str]:
         return cover.cover({name: set(tests) for name, tests in failing.items()},
-                           lambda test: seconds.get(test, 1.0), lambda test: "program", share)
+                           lambda test: seconds.get(test, 1.0), lambda test: ("program", 0.5),
+                           share)
 
     def test_one_that_catches_all(self):
         self.assertEqual(self.cover({"x": "ab", "y": "bc", "z": "bd"}), ["b"])

@@ -4,7 +4,7 @@
 //
 // Promise: P1
 // Harm: files that have been cloned lose their blocks under DMA
-// Test: sibling.*
+// Test: sibling.* shared.*
 // File: fs/dax.c
 
 @@

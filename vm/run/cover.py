@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from ..ask import quick
 from ..ask.suite import Test
 from .hunt import Reference
-from .schedule import PROGRAM_SECONDS
+from .schedule import GUEST_SECONDS, PROGRAM_SECONDS
 
 SHARE = 0.95            # of all defects must be caught
 
@@ -21,22 +21,23 @@ HEAD = """\
 
 
 def cover(failing: Mapping[str, set[str]], cost: Callable[[str], float],
-          start: Callable[[str], str], share: float = SHARE) -> list[str]:
+          start: Callable[[str], tuple[str, float]], share: float = SHARE) -> list[str]:
     """Names of tests which catch that share of the defects, at a small cost.
 
     @failing: by defect, the tests that it makes fail. @cost: seconds of a test. @start: what
-    has to be started for it, which costs PROGRAM_SECONDS.
+    has to be started for it, and how many seconds that takes.
     """
     wanted = math.ceil(share * len(failing))
     chosen: list[str] = []
     caught: set[str] = set()
     tests = sorted(set().union(*failing.values()))
     while len(caught) < wanted:
-        started = {start(test) for test in chosen}
+        started = {start(test)[0] for test in chosen}
 
         def worth(test: str) -> float:
             more = sum(test in tests for name, tests in failing.items() if name not in caught)
-            return more / (cost(test) + (0 if start(test) in started else PROGRAM_SECONDS))
+            what, seconds = start(test)
+            return more / (cost(test) + (0 if what in started else seconds))
 
         best = max(tests, key=worth, default="")
         if not best or not worth(best):
@@ -55,16 +56,21 @@ def write_quick(reference: Reference, failing: Mapping[str, list[str]]) -> None:
     """Writes vm/quick from the tests that each defect makes fail, of those that pass without."""
     usual = reference.unbroken([])
     by_name: dict[str, Test] = {t.name: t for t in reference.suite.tests}
-    useful = {name: {t for t in tests if t in by_name and not by_name[t].alone
-                     and not by_name[t].final and usual[t].status == "passed"}
+    useful = {name: {t for t in tests if t in by_name and not by_name[t].final
+                     and usual[t].status == "passed"}
               for name, tests in failing.items()}
 
     def cost(name: str) -> float:
         return reference.durations.of(by_name[name]).seconds
 
-    chosen = cover(useful, cost, lambda name: by_name[name].group)
+    def start(name: str) -> tuple[str, float]:
+        if by_name[name].alone:
+            return name, GUEST_SECONDS + PROGRAM_SECONDS
+        return by_name[name].group, PROGRAM_SECONDS
+
+    chosen = cover(useful, cost, start)
     caught = sum(bool(tests & set(chosen)) for tests in useful.values())
-    seconds = sum(map(cost, chosen)) + PROGRAM_SECONDS * len({by_name[n].group for n in chosen})
+    seconds = sum(map(cost, chosen)) + sum(dict(map(start, chosen)).values())
     order = [t.name for t in reference.suite.tests if t.name in chosen]
     quick.TABLE.write_text(HEAD.format(caught=caught, all=len(failing), seconds=seconds)
                            + "".join(f"{name}\n" for name in order), encoding="utf-8")

@@ -73,6 +73,11 @@ class Reference:
                                          for name, usual in self._unbroken.items()}})
         return self._unbroken
 
+    def passes(self, test: Test) -> bool:
+        """Does it pass on the unbroken kernel?"""
+        usual = self._unbroken.get(test.name)
+        return usual is not None and usual.status == "passed"
+
     def is_new(self, case: Case) -> bool:
         """Is it a failure that the unbroken kernel does not show?"""
         usual = self._unbroken.get(case.test.name)
@@ -101,12 +106,14 @@ class Reference:
 class Hunt:
     """Watches a run of @tests for failures that are new.
 
-    That is enough if there is one; or with @all_fixtures, one of each fixture.
+    That is enough if there is one; or with @thorough, one of each fixture, and one of a test
+    that passes on the unbroken kernel: only such a test tells a user that the bug is new.
     """
 
-    def __init__(self, reference: Reference, tests: list[Test], all_fixtures: bool) -> None:
-        self.is_new = reference.is_new
-        self.wanted = {t.fixture for t in tests} if all_fixtures else set()
+    def __init__(self, reference: Reference, tests: list[Test], thorough: bool) -> None:
+        self._reference = reference
+        self.thorough = thorough
+        self._wanted = {t.fixture for t in tests} if thorough else set()
         self.failed: list[Case] = []            # all that are new, in the order of the run
         self.when = 0.0                         # the first: time.monotonic()
 
@@ -117,7 +124,11 @@ class Hunt:
 
     def __call__(self, case: Case) -> bool:
         # A test that its program never reached counts only if nothing else has failed.
-        if self.is_new(case) and not (self.failed and not case.reached):
+        if self._reference.is_new(case) and not (self.failed and not case.reached):
             self.failed.append(case)
             self.when = self.when or time.monotonic()
-        return bool(self.failed) and self.wanted <= self.found.keys()
+        return bool(self.failed) and (not self.thorough or self._complete())
+
+    def _complete(self) -> bool:
+        return (self._wanted <= self.found.keys() and
+                any(self._reference.passes(case.test) for case in self.failed))
