@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The few tests that show most of what can be wrong with a kernel: the table vm/quick.
 
-make defects computes it from what each defect makes fail (run/quick.py). --quick runs
+make defects computes it from what each defect makes fail (run/cover.py). --quick runs
 nothing else, and every other run begins with these.
 """
 
