@@ -112,7 +112,7 @@ class Hunt:
 
     def __init__(self, reference: Reference, tests: list[Test], thorough: bool) -> None:
         self._reference = reference
-        self.thorough = thorough
+        self._thorough = thorough
         self._wanted = {t.fixture for t in tests} if thorough else set()
         self.failed: list[Case] = []            # all that are new, in the order of the run
         self.when = 0.0                         # the first: time.monotonic()
@@ -127,7 +127,7 @@ class Hunt:
         if self._reference.is_new(case) and not (self.failed and not case.reached):
             self.failed.append(case)
             self.when = self.when or time.monotonic()
-        return bool(self.failed) and (not self.thorough or self._complete())
+        return bool(self.failed) and (not self._thorough or self._complete())
 
     def _complete(self) -> bool:
         return (self._wanted <= self.found.keys() and

@@ -109,8 +109,8 @@ def plan(chosen: list[Test], cost: Callable[[Test], Cost], jobs: int,
 def guests(jobs: int) -> int:
     """How many guests keep so many processors busy: some more, for chunks that wait.
 
-    Emulated guests that share a processor crowd each other's code out of its caches: with
-    five guests instead of three on two of them, a run computes a fifth more.
+    Emulated guests that share a processor crowd each other's code out of its caches: on two
+    of them, five guests compute a sixth more for a whole run than three do.
     """
     return jobs + max(1, jobs // 4)
 
