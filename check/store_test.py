@@ -89,6 +89,20 @@ class Stores(unittest.TestCase):
         self.store.tidy(1)
         self.assertEqual(self.names(), [])
 
+    def test_two_runs_remove_the_same(self):
+        for name, age in (("a", 20), ("b", 10)):
+            self.make(name, 2, age)
+        measure = snapshot._size_mib
+
+        def removed_meanwhile(home: Path) -> int:
+            if home.name == "a":
+                self.open().remove("a")
+            return measure(home)
+
+        with mock.patch("vm.machine.snapshot._size_mib", removed_meanwhile):
+            self.store.tidy(3)
+        self.assertEqual(self.names(), ["b"])
+
     def test_what_was_used_lately_is_not_old(self):
         for name, age in (("a", 30), ("b", 20)):
             self.make(name, 2, age)

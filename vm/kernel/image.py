@@ -44,6 +44,7 @@ class Kernel:
     config: Path | None     # its .config, when known
     origin: str             # where it comes from, for people
     lock: IO[str] | None = None     # while this is open, nobody else replaces the image
+    orders: tuple[str, ...] = ()    # that make it what it is, for init.c of a new guest
 
     def missing(self, options: Iterable[str]) -> list[str]:
         """Which of these @options it lacks; none if its .config is not known."""

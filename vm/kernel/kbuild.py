@@ -18,13 +18,14 @@ import hashlib
 import os
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import progress
 from ..base import ROOT, RunError
 from ..command import lock, logged
-from . import source
+from . import source, switches
 from .image import FRAGMENTS, Kernel
 
 CONFIG = ROOT / "vm/kbuild.config"
@@ -107,13 +108,45 @@ class Tree:
 
     def kernel(self, *patches: Patch) -> Kernel:
         """The kernel with @patches, and nothing else, applied."""
-        self._apply(self.patched(*patches))
+        return self._make(self.patched(*patches), " and ".join(patch.name for patch in patches))
+
+    def choices(self, patches: Iterable[Patch]) -> dict[str, Kernel]:
+        """One image that has all of @patches, for guests that choose one: see switches.py.
+
+        By the name of a patch, the kernel with it; by "" without any. What is not there cannot
+        be chosen like this: it does not apply, or not within functions.
+        """
+        versions: dict[str, dict[int, switches.Parts]] = {}
+        numbers = {"": 0}
+        for number, patch in enumerate(patches, 1):
+            try:
+                parts = {name: switches.changed(self._source(name), after.decode())
+                         for name, after in self.patched(patch).items()}
+            except (RunError, switches.NotSwitchable):
+                continue
+            numbers[patch.name] = number
+            for name, part in parts.items():
+                versions.setdefault(name, {})[number] = part
+        texts = {name: switches.merged(name, self._source(name), each)
+                 for name, each in versions.items()}
+        texts[switches.HOME] = (texts.get(switches.HOME) or self._source(switches.HOME)
+                                ) + switches.DEFINITION
+        kernel = self._make({name: text.encode() for name, text in texts.items()}, "")
+        return {name: replace(kernel, orders=(f"write {switches.PARAMETER} {number}",),
+                              origin=f"{kernel.origin}, with {name or 'no patch'}")
+                for name, number in numbers.items()}
+
+    def _make(self, changed: dict[str, bytes], names: str) -> Kernel:
+        """The kernel whose source differs in the files @changed, by patches called @names."""
+        self._apply(changed)
         with progress.step(self._compiled):
             logged("make", "-C", self.dir, f"-j{os.cpu_count()}", "vmlinux", log=self.log)
         version = (self.dir / "include/config/kernel.release").read_text(encoding="utf-8").strip()
-        names = " and ".join(patch.name for patch in patches)
         origin = f"{self.source.name}, built here" + (f", with {names}" if names else "")
         return Kernel(version, self.dir / "vmlinux", [], self.dir / ".config", origin, self._lock)
+
+    def _source(self, name: str) -> str:
+        return (self.source / name).read_text(encoding="utf-8")
 
     def _compiled(self) -> str:
         """How far make has come. Nobody knows how much there is to do before it is done."""

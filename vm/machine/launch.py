@@ -72,6 +72,13 @@ class Launcher:
 
     def start(self, wanted: Start) -> Guest:
         """A guest that waits for its orders. NotBooted if there can be none."""
+        guest = self._start(wanted)
+        if self.kernel.orders and (end := guest.obey(self.kernel.orders)):
+            guest.close()
+            raise NotBooted(f"{end.value} before its first test")
+        return guest
+
+    def _start(self, wanted: Start) -> Guest:
         backend = wanted.machine.backend
         if (self.store and wanted.testbed and backend.snapshot
                 and not self.kernel.missing(backend.snapshot_options)):

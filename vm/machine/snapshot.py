@@ -88,11 +88,14 @@ class Store:
         for part in self.directory.glob("*.part"):
             if not Path("/proc", part.suffixes[-2].lstrip(".")).exists():
                 shutil.rmtree(part, ignore_errors=True)
-        homes = sorted((path for path in self.directory.iterdir() if (path / USE).exists()),
-                       key=lambda path: path.stat().st_mtime, reverse=True)
+        homes = []
+        for home in self.directory.iterdir():
+            with contextlib.suppress(FileNotFoundError):    # another run has just removed it
+                if (home / USE).exists():
+                    homes.append((home.stat().st_mtime, _size_mib(home), home))
         total = 0
-        for home in homes:
-            total += _size_mib(home)
+        for _, size, home in sorted(homes, reverse=True):
+            total += size
             if total > limit_mib:
                 self._remove_unused(home)
 

@@ -3,37 +3,40 @@
 
     python3 -m vm.run.defects defects|fixes [NAME]...   names or globs; default: all
 
-Each of defects/ breaks one promise. Its kernel runs the tests that its header names,
-until one of each fixture among them has failed that does not fail like that on the
-unbroken kernel; if none does, all others, until one fails. A guest that crashes has
-failed the test that it was running. The outcome is kept in build/defects, and told
-again as long as neither defect nor suite change. The table of all outcomes, and of the
-fixtures that none of the defects makes fail, is docs/defects.md.
+Each of defects/ breaks one promise. One kernel is built that has them all, and a guest is
+told which one is in force (kernel/switches.py); what cannot be had like that gets a kernel
+of its own. It runs the tests that the header of the defect names, until one of each fixture
+among them has failed that does not fail like that on the unbroken kernel; if none does,
+all others, until one fails. A guest that crashes has failed the test that it was running.
+The outcome is kept in build/defects, and told again as long as neither defect nor suite
+change. The table of all outcomes, and of the fixtures that none of the defects makes fail,
+is docs/defects.md.
 
 Each of fixes/ mends a known bug: on its kernel the tests that its header names must
 pass, and all others must do what they do on the unmended one.
 """
 
 import fnmatch
-import shutil
+import functools
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 
 from .. import command
-from ..ask import suite
+from ..ask import quick, suite
 from ..ask.request import Request
 from ..ask.suite import Suite, Test
 from ..base import BUILD, ROOT, RunError
 from ..command import Status
 from ..kernel.image import Kernel
-from ..kernel.kbuild import Patch, Tree, read_patches
+from ..kernel.kbuild import Patch, read_patches
 from ..kernel.choose import PATCHES
 from ..report import watch
 from .cover import write_quick
 from .hunt import STATE, Hunt, Reference, Usual, digest, load, save
+
+Built = Callable[[], Kernel | None]     # builds it, if that is not done
 
 TABLE = ROOT / "docs/defects.md"
 CAUGHT, MISSED, UNUSABLE = "caught", "missed", "unusable"
@@ -48,9 +51,10 @@ INTRODUCTION = """\
 # Defects
 
 Kernels that are broken on purpose, and which test of the suite notices. Made by `make
-defects`, which puts each of [defects](../defects) into a small kernel of its own, and
-runs the tests that the defect names first, and if the unbroken kernel shows all their
-failures as well, all others. `./run_tests.sh --defect NAME` does one of them by hand.
+defects`, which builds a small kernel that has all of [defects](../defects), each behind a
+switch (and one of its own for each that cannot be switched), and in it runs the tests that
+the defect names first, and if the unbroken kernel shows all their failures as well, all
+others. `./run_tests.sh --defect NAME` does one of them by hand, in a kernel of its own.
 Seconds are from the start of the first test to the first failure, without booting.
 
 """
@@ -79,24 +83,27 @@ def named(the_suite: Suite, patch: Patch) -> list[Test]:
     return [t for t in the_suite.tests if any(t.matches(p) for p in patch.tests)]
 
 
-def build(tree: Tree, patch: Patch) -> Kernel:
-    """The kernel with @patch. Its image is a copy, so that the next one can be built."""
-    kernel = tree.kernel(patch)
-    return replace(kernel, image=shutil.copyfile(kernel.image, STATE / f"vmlinux.{patch.name}"))
+def kernels(reference: Reference, patches: list[Patch]) -> Iterator[tuple[Patch, Built]]:
+    """Yields @patches and how to get their kernels, which are valid until the next one.
+
+    RunError if what lets one image hold them all changes it without one, too.
+    """
+    names = set(quick.read())
+    tests = [t for t in reference.suite.tests if t.name in names]
+    reference.unbroken(tests)
+    choices = reference.tree.choices(patches)
+    if wrong := reference.new_on(choices[""], tests):
+        raise RunError(f"the kernel in which all defects wait to be chosen fails without one: "
+                       f"{wrong[0].test.name}: {wrong[0].diagnosis}")
+    for patch in patches:
+        if patch.name in choices:
+            yield patch, functools.partial(choices.get, patch.name)
+    for patch in patches:
+        if patch.name not in choices:
+            yield patch, functools.partial(reference.tree.kernel, patch)
 
 
-def build_ahead(tree: Tree, patches: list[Patch]) -> Iterator[tuple[Patch, Future[Kernel]]]:
-    """Builds the kernels of @patches; while the caller tries one, the next is built."""
-    with ThreadPoolExecutor(1) as builder:
-        builds: list[Future[Kernel]] = []
-        for i, patch in enumerate(patches):
-            for ahead in patches[len(builds):i + 2]:
-                builds.append(builder.submit(build, tree, ahead))
-            yield patch, builds[i]
-            (STATE / f"vmlinux.{patch.name}").unlink(missing_ok=True)
-
-
-def try_defect(reference: Reference, patch: Patch, built: Future[Kernel],
+def try_defect(reference: Reference, patch: Patch, kernel: Built,
                only_named: bool = False) -> Outcome:
     """Looks for the first test that shows the defect.
 
@@ -109,10 +116,8 @@ def try_defect(reference: Reference, patch: Patch, built: Future[Kernel],
         if not tests:
             continue
         hunt = Hunt(reference, tests, tests is first)
-        # The next kernel is being built meanwhile, and few guests are needed twice.
-        request = Request(jobs=1, snapshots=False) if tests is first else Request()
         try:
-            results = reference.run(built.result(), tests, request, hunt)
+            results = reference.run(kernel(), tests, Request(), hunt)
         except RunError as error:       # it cannot be built, or does not boot
             return Outcome(UNUSABLE, why=str(error))
         ended = hunt.when or time.monotonic()
@@ -189,9 +194,9 @@ def run_defects(reference: Reference, patches: list[Patch]) -> Status:
                 f"{outcomes[patch.name].status:8} {patch.name} {outcomes[patch.name]}")
     if new:
         reference.unbroken(reference.suite.tests)
-    for number, (patch, built) in enumerate(build_ahead(reference.tree, new), 1):
+    for number, (patch, kernel) in enumerate(kernels(reference, new), 1):
         reference.view.step(f"{number} of {len(new)}: {patch.name}", number / len(new))
-        outcome = outcomes[patch.name] = try_defect(reference, patch, built)
+        outcome = outcomes[patch.name] = try_defect(reference, patch, kernel)
         outcome.key = keys[patch.name]
         save(file, {name: asdict(o) for name, o in outcomes.items()})
         TABLE.write_text(table(read_patches("defects"), outcomes,

@@ -84,6 +84,11 @@ class Reference:
         return (case.status == "failed" and usual is not None and
                 (usual.status != "failed" or bool(case.promises.difference(usual.promises))))
 
+    def new_on(self, kernel: Kernel, tests: list[Test]) -> list[Case]:
+        """The failures of @tests on @kernel that are new."""
+        results = self.run(kernel, tests, Request(), lambda case: False)
+        return [case for case in results.cases.values() if self.is_new(case)]
+
     def run(self, kernel: Kernel, tests: list[Test], request: Request,
             enough: Callable[[Case], bool]) -> Results:
         """Runs @tests, up to the first whose result is @enough."""
