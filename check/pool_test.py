@@ -159,7 +159,12 @@ class Pools(unittest.TestCase):
         self.assertRegex(self.results.cases["a.ext4_punch.2"].diagnosis,
                          "^P9 broken: the guest crashed: Kernel panic - not syncing: sysrq")
         self.assertEqual(Counter(self.fleet.ran), Counter(t.name for t in TESTS))
-        self.assertEqual([crash.end for crash in pool.crashes], [End.CRASHED])
+        self.assertEqual([(crash.end, crash.case) for crash in pool.crashes],
+                         [(End.CRASHED, self.results.cases["a.ext4_punch.2"])])
+        console = self.results.cases["a.ext4_punch.2"].console
+        self.assertEqual((console.guest, console.lines),
+                         (pool.crashes[0].guest, (PANIC.strip(),)))
+        self.assertEqual(self.results.cases["a.ext4_punch.1"].console.lines, ())
 
     def test_after_a_program_that_has_ended_early(self):
         pool = self.run_tests(a__ext4_punch__2="exit")

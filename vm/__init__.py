@@ -39,6 +39,7 @@ check/source_test.py sees to that.
         quick       the few tests that show most
 
     report/     what came of it
+        console     what a guest's kernel has printed around a test
         results     from what guests say to broken promises and results of tests
         ktap        results as KTAP, in the order of the suite
         tally       how far a run has come

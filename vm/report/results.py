@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from .. import arch
 from ..ask.suite import Test
 from ..machine.guest import End
+from .console import Excerpt
 
 RESULT = re.compile(r"^(ok|not ok) \d+ (\S+)(?: # (SKIP)\s*(.*))?")
 RUN = re.compile(r"^#\s+RUN\s+(\S+) \.\.\.")
@@ -81,6 +82,7 @@ class Case:
     seconds: float = 0.0
     reached: bool = True    # False: its program ended before it came to this test
     lines: list[str] = field(default_factory=list)      # what the program printed about it
+    console: Excerpt = Excerpt()    # what the guest's kernel printed meanwhile
     parts: int = 1          # a final check runs after each part of its program
 
     def end(self, status: str, reasons: Iterable[Finding | str] = (),
@@ -274,6 +276,7 @@ class Feed:
             return []
         if self.running:
             del self.untold[self.running.test.name]
+            self.running.seconds += time.monotonic() - self._started
             self._end_badly(self.running, problem, self._lines)
             return list(self.untold.values())
         # It does not even begin: another try would do no better.

@@ -14,7 +14,8 @@ from ..ask.request import Request
 from ..ask.suite import Suite
 from ..machine.fleet import Fleet
 from ..machine.guest import End, Guest
-from ..report.results import Feed, Results, dying, last_words
+from ..report.console import Console, Excerpt
+from ..report.results import Case, Feed, Results, dying, last_words
 from ..report.watch import Watch
 from .schedule import Chunk, Kind, Queue, chunk, guests
 
@@ -30,6 +31,7 @@ class Crash:
     guest: str
     end: End
     console: Path
+    case: Case | None       # the test that ran
 
 
 def cpu_seconds(pid: int) -> float:
@@ -133,20 +135,33 @@ class Pool:
         guest = self._guest_for(worker, taken)
         what = taken.tests[0].group
         self.watch.doing(worker.name, what)
-        feed = Feed(self.results, taken.tests, lambda: cpu_seconds(guest.pid),
-                    lambda name: self.watch.doing(worker.name, name))
-        guest.on_message = feed.feed
         console = self.fleet.console(worker.name)
+        kernel = Console(worker.name, console)
+
+        def begins(name: str) -> None:
+            kernel.begins(name)
+            self.watch.doing(worker.name, name)
+
+        feed = Feed(self.results, taken.tests, lambda: cpu_seconds(guest.pid), begins)
+        guest.on_message = feed.feed
         before = console.stat().st_size
         # What had to be alone may leave a kernel on which no program ends.
         end = guest.obey(self._orders(taken), lambda: taken.alone and not feed.untold)
         if self._stopped:
+            self._excerpts(worker, taken, kernel)
             return
         with console.open(errors="replace") as log:
             log.seek(before)
             printed = log.read()
         self._take_stock(worker, taken, feed, end, printed)
+        self._excerpts(worker, taken, kernel)
 
+    def _excerpts(self, worker: Worker, taken: Chunk, kernel: Console) -> None:
+        """Keeps what the kernel has printed around failures."""
+        for case in (self.results.cases[t.title] for t in taken.tests
+                     if t.name in kernel.tests):
+            case.console = (kernel.around(case.test.name) if case.status == "failed"
+                            else Excerpt(worker.name))
     def _take_stock(self, worker: Worker, taken: Chunk, feed: Feed, end: End | None,
                     printed: str) -> None:
         """What has become of the chunk, and of the guest?"""
@@ -154,7 +169,8 @@ class Pool:
         with self._change:
             self.costs |= feed.costs
             if end and not taken.alone:
-                self.crashes.append(Crash(worker.name, end, self.fleet.console(worker.name)))
+                self.crashes.append(Crash(worker.name, end, self.fleet.console(worker.name),
+                                          feed.running))
             if left:
                 self._try_again(taken, feed, left)
         damaged = any(t.final and self.results.cases[t.title].status == "failed"
