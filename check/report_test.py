@@ -17,7 +17,8 @@ from vm.machine.guest import End
 from vm.report import known
 from vm.report.results import Case, Finding, Results, last_words
 from vm.report.tally import Kind, Tally, clock
-from vm.report.text import HARM, HAS_NOT, Report
+from vm.report.harm import HARM
+from vm.report.text import HAS_NOT, Report
 
 
 class Summary(unittest.TestCase):

@@ -40,7 +40,12 @@ class BadInput(Run):
                 ("--shell is for one guest", "--shell", "--backend", "memmap,cxl"),
                 ("unknown filesystem 'btrfs'", "--fs", "btrfs"),
                 ("no test matches 'nonesuch'", "nonesuch"),
-                ("cannot write /nonesuch/file", "--ktap", "/nonesuch/file")):
+                ("cannot write /nonesuch/file", "--ktap", "/nonesuch/file"),
+                ("cannot write /nonesuch/page: there is no", "--json", "/nonesuch/page"),
+                ("cannot read /nonesuch: No such file", "--baseline", "/nonesuch"),
+                ("COPYING is not what --json writes", "--compare", "COPYING", "COPYING"),
+                ("expected 2 arguments", "--compare", "a.json"),
+                ("--compare A B runs nothing", "--compare", "a", "b", "waits")):
             with self.subTest(argv):
                 self.refused(regex, *argv)
 

@@ -34,8 +34,8 @@ class SuiteRuns(unittest.TestCase):
         emulated memory, FUSE, and a distribution's kernel do not have.
         """
         status, report = run()
-        self.assertIn(status, (Status.PASSED, Status.FAILED))
         self.assertEqual([f"{c.test.name}: {c.diagnosis}" for c in report.new_failures()], [])
+        self.assertEqual(status, Status.PASSED)
         told = ktap.read((cli.LAST_RUN / "results.ktap").read_text("utf-8").splitlines())
         self.assertEqual(
             [(program.name, test.name) for program in told for test in program.nested],
@@ -50,8 +50,8 @@ class SuiteRuns(unittest.TestCase):
     def test_kernel_that_does_not_wait(self):
         """6.12 forgets pins of files that nobody maps, or that are deleted: P1 must tell."""
         status, report = run("--kernel", "debian:6.12")
-        self.assertEqual(status, Status.FAILED)
         self.assertEqual([f"{c.test.name}: {c.diagnosis}" for c in report.new_failures()], [])
+        self.assertEqual(status, Status.PASSED)
         # MADV_REMOVE needs a mapping of its own: for it, somebody always maps the file.
         forgets = re.compile(r"mapped\.(?!.*madv_remove).*\.by_nobody"
                              r"|(waits|pages)\.[a-z0-9]+_(unlink|umount)")
@@ -67,8 +67,8 @@ class SuiteRuns(unittest.TestCase):
     def test_shaken(self):
         """Signals, and who is awaited where: with delays in each other's way, no race."""
         status, report = run("uring.*", "interrupted.*", by=shake.run)
-        self.assertIn(status, (Status.PASSED, Status.FAILED))
         self.assertEqual([f"{c.test.name}: {c.diagnosis}" for c in report.new_failures()], [])
+        self.assertEqual(status, Status.PASSED)
 
     def test_oracles_can_fail(self):
         directory = BUILD / "oracles"

@@ -45,14 +45,19 @@ check/source_test.py sees to that.
         tally       how far a run has come
         screen      a terminal whose last lines change, by python3-rich
         watch       a run as a person sees it while it goes on
+        record      a run as a file, from which all files for others are made
         known       failures that are old news
+        harm        how bad a broken promise is
         text        what a person reads at the end
+        account     from results to the record
+        compare     what changed between two records
 
     run/        the commands
         guests      what guests are for: a run's fleet, a single program, a shell
         schedule    which tests run in which guest, and when
         pool        runs tests in as many guests as keep the processors busy
         host        runs programs on this machine instead
+        outputs     the files that a run writes for others
         cli         run_tests.sh
         bench       make bench
         race        make race

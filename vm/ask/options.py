@@ -58,6 +58,11 @@ OPTIONS
     --fs LIST         only these filesystems: {filesystems}
     --list            print the names of the selected tests, run nothing
     --ktap FILE       write the KTAP to FILE as well; "-" prints it, on a terminal too
+    --json FILE       write all that is known of the run to FILE (docs/json.md)
+    --baseline FILE   what failed in FILE, the --json of an earlier run, is old, and all other
+                      failures are new (default: what known-bugs explains is old)
+    --strict          the exit status tells of old failures, too
+    --compare A B     tell what changed from A to B, the --json of two runs; run nothing
     --destructive     with --host, also run tests that may crash the machine; in a VM
                       each of them gets a guest of its own
     --quick           only the few tests that show nearly all that can be wrong
@@ -82,7 +87,7 @@ ENVIRONMENT
     NO_COLOR          if set, a terminal gets no colours; TERM=dumb: nothing but plain lines
 
 FILES
-    build/last-run/   results.ktap of the last run, its guests' consoles
+    build/last-run/   results.ktap and results.json of the last run, its guests' consoles
                       (console.*.log), and what virtiofs servers said (server.*.log)
     build/snapshots/  states of guests that have booted; removed when nobody uses them and
                       all of them take more than 8 GiB, the oldest first
@@ -90,11 +95,12 @@ FILES
     vm/quick          the tests of --quick, computed by make defects
 
 EXIT STATUS
-    0   all tests passed or were skipped, and at least one passed
-    1   a test failed
+    0   no failure is new, and at least one test passed or failed as it is known to;
+        with --compare: nothing is worse
+    1   a failure is new; with --strict: a test failed; with --compare: something is worse
     2   could not run: bad usage, no kernel, no QEMU, the guest did not boot,
         interrupted
-    3   a guest crashed, hung or ran out of time
+    3   a guest crashed, hung or ran out of time, in a test whose failure is new
     4   all tests were skipped
 
 EXAMPLES
@@ -102,6 +108,7 @@ EXAMPLES
     ./run_tests.sh --quick --fail-fast --kernel ~/linux
     ./run_tests.sh --kernel ~/linux --fs xfs
     ./run_tests.sh --kernel debian:6.12 'mapped.*.by_nobody'
+    ./run_tests.sh --json new.json --baseline old.json
 """.format(backends=", ".join(backend.BACKENDS), filesystems=", ".join(backend.FILESYSTEMS),
            usual=", ".join(f"{backend.usual(fs)} for {fs}" for fs in backend.FILESYSTEMS))
 
@@ -154,13 +161,16 @@ def _parser() -> Parser:
     parser.add_argument("--backend", dest="backends", type=backend.parse, default=())
     parser.add_argument("--fs", dest="filesystems", type=_names, default=())
     parser.add_argument("--list", dest="list_only", action="store_true")
-    parser.add_argument("--ktap", type=Path)
+    for option in ("--ktap", "--json", "--baseline"):
+        parser.add_argument(option, type=Path)
+    parser.add_argument("--compare", nargs=2, type=Path, default=())
     parser.add_argument("--timeout", type=_seconds, default=0)
     parser.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto")
     parser.add_argument("--memory", dest="memory_mib", type=_size_mib, default=1024)
     parser.add_argument("--jobs", type=_number, default=os.cpu_count() or 1)
     parser.add_argument("--no-snapshot", dest="snapshots", action="store_false")
-    for option in ("--destructive", "--shell", "--keep", "--verbose", "--quick", "--fail-fast"):
+    for option in ("--destructive", "--shell", "--keep", "--verbose", "--quick", "--fail-fast",
+                   "--strict"):
         parser.add_argument(option, action="store_true")
     parser.add_argument("--no-install", dest="install", action="store_false")
     parser.add_argument("tests", nargs="*")
@@ -175,7 +185,9 @@ def parse(argv: list[str]) -> Request:
         parser.error(f"{args['kernel']} has modules of its own: leave --modules out")
     args["kernel"] = replace(args["kernel"], modules=modules)
     number = seed("DAX_BREAK_SEED")
-    request = Request(**args, environment=(f"DAX_BREAK_SEED={number}",) if number else ())
+    args["compare"] = tuple(args["compare"])
+    request = Request(**args, environment=(f"DAX_BREAK_SEED={number}",) if number else (),
+                      argv=tuple(argv))
     if request.kernel == DEBUG:
         request = request.slower(DEBUG_PATIENCE)
     if timeout:
@@ -186,6 +198,8 @@ def parse(argv: list[str]) -> Request:
         parser.error("--host runs no guest: leave --shell, --kernel, --modules and --backend out")
     if request.shell and len(request.backends) > 1:
         parser.error("--shell is for one guest: name one --backend")
+    if request.compare and len(argv) != 3:
+        parser.error("--compare A B runs nothing: leave everything else out")
     if request.destructive and not request.host:
         parser.error("--destructive is for --host: a guest may be crashed anyway")
     return request

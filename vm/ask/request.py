@@ -29,6 +29,10 @@ class Request:
     verbose: bool = False
     install: bool = True        # packages that are missing
     ktap: Path | None = None    # where to write it, too
+    json: Path | None = None    # where to write all of the run
+    baseline: Path | None = None    # the json of the run whose failures are old
+    strict: bool = False        # old failures are failures
+    compare: tuple[Path, ...] = ()  # the json of two runs: run nothing, tell what changed
     accel: str = "auto"
     memory_mib: int = 1024      # of a guest, beside its persistent memory
     timeout: int = TIMEOUT      # seconds for what a guest does at once
@@ -38,6 +42,11 @@ class Request:
     jobs: int = os.cpu_count() or 1     # processors to keep busy
     quick: bool = False         # only the tests that show most of what can be wrong
     fail_fast: bool = False     # up to the first failure that is new
+    argv: tuple[str, ...] = ()  # as it was asked for
+
+    def command(self) -> str:
+        """The command as it was given."""
+        return shlex.join(["./run_tests.sh", *self.argv])
 
     def slower(self, times: int) -> "Request":
         """The same, where everything may take so many @times as long."""

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The table of failures that are old news, known-bugs."""
+"""Failures that are old news: by the table known-bugs, or by an earlier run."""
 
 import fnmatch
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..ask.suite import Test
 from ..base import ROOT, RunError, version
+from . import record
+from .results import Case
 
 KNOWN_BUGS = ROOT / "known-bugs"
 FOR_EVER = "ever"       # in place of the first version: as old as the code
@@ -67,3 +70,36 @@ def read(path: Path = KNOWN_BUGS) -> list[KnownBug]:
             raise RunError(f"{path}:{number}: not 'FIRST-LAST | TESTS | WHAT | FIX': "
                            f"{error}") from None
     return bugs
+
+
+class Earlier:
+    """An earlier run, by the file that --json has made of it: what failed in it is old."""
+
+    def __init__(self, path: Path):
+        self.path, self.run = path, record.read(path)
+        self._tests = self.run.by_title()
+        self._problems = {(problem.where, problem.what) for problem in self.run.problems}
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.run.kernel})"
+
+    def has(self, case: Case) -> bool:
+        """Did the test fail before, and break each promise that it breaks now?"""
+        before = self._tests.get(case.test.title)
+        return (before is not None and before.status == "failed"
+                and case.promises <= set(before.promises))
+
+    def has_problem(self, where: str, what: str) -> bool:
+        return (where, what) in self._problems
+
+    def lacks(self, tests: list[Test]) -> str:
+        """What to say of those of @tests that have no result in it."""
+        told = {title for title, entry in self._tests.items() if entry.status != record.NOT_RUN}
+        lacking = [test.title for test in tests if test.title not in told]
+        if len(lacking) == len(tests):
+            raise RunError(f"{self.path} has a result of none of these tests: give --baseline "
+                           "the --json of a run of the same tests")
+        if not lacking:
+            return ""
+        return (f"{self.path} has no result of {len(lacking)} of these tests, {lacking[0]} for "
+                "one: if they fail, that is new")

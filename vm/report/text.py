@@ -6,56 +6,19 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum
 
 from ..ask.suite import Test
 from ..base import version
 from ..machine.backend import usual
-from ..machine.guest import End
-from .known import KnownBug
-from .results import Case, Finding, Results
+from .harm import Harm, harm
+from .known import Earlier, KnownBug
+from .results import Case, Group, Results
 from .tally import Kind
 
-
-class Harm(IntEnum):
-    """What a bug does to its victims, the worst first."""
-
-    CRASHES, CORRUPTS, HANGS, DOES_NOT_YIELD, OTHER = range(5)
-
-    def __str__(self) -> str:
-        return self.name.lower().replace("_", " ")
-
-
-# By promise that is broken, unless that was the end of the guest.
-HARM = {
-    1: Harm.CORRUPTS,       # waits: blocks are another file's while DMA goes to them
-    2: Harm.HANGS,          # wakes
-    3: Harm.DOES_NOT_YIELD, # yields: signals and other work
-    4: Harm.OTHER,          # precise
-    5: Harm.CORRUPTS,       # loses nothing
-    6: Harm.CORRUPTS,       # frozen clones
-    7: Harm.HANGS,          # no long-term pins: operations would wait for ever
-    8: Harm.HANGS,          # end of life: what frees blocks too early breaks 1 as well
-    9: Harm.OTHER,          # quiet kernel
-}
-
-ENDS = {End.CRASHED.value: Harm.CRASHES, End.OUT_OF_TIME.value: Harm.HANGS}
 
 # What the suite says of an operation that a filesystem does not have at all, as virtiofs
 # does not insert ranges. Nobody can do anything about that.
 HAS_NOT = re.compile(r"this kernel's (\S+) does not have (\S+)")
-
-
-def harm(cases: Iterable[Case]) -> Harm:
-    """The worst that the failures @cases show."""
-
-    def of(reason: Finding | str) -> Harm:
-        if not isinstance(reason, Finding):
-            return Harm.OTHER
-        end = reason.text.partition(":")[0]
-        return ENDS.get(end, HARM.get(reason.promise, Harm.OTHER))
-
-    return min((of(reason) for case in cases for reason in case.reasons), default=Harm.OTHER)
 
 
 def count(number: int, what: str) -> str:
@@ -70,6 +33,7 @@ class Report:
     known: list[KnownBug]
     again: str                  # the command that repeats the run; tests are added to it
     phases: dict[str, float]    # seconds
+    earlier: Earlier | None = None      # what failed in it is old; else what known explains
 
     def _bugs(self, case: Case) -> Iterable[KnownBug]:
         kernel = version(self.results.kernel)
@@ -78,40 +42,79 @@ class Report:
     def bug(self, case: Case) -> KnownBug | None:
         return next(iter(self._bugs(case)), None)
 
+    def should_have_shown(self, case: Case) -> KnownBug | None:
+        """The bug that should have made @case fail, which has passed."""
+        return next((bug for bug in self._bugs(case) if bug.always_shown_by(case.test.name)), None)
+
+    def is_new(self, case: Case) -> bool:
+        """Is it a failure, and news?
+
+        A bug that shows only now and then is old even if an earlier run did not show it.
+        """
+        if case.status != "failed":
+            return False
+        if not self.earlier:
+            return not self.bug(case)
+        return not self.earlier.has(case) and all(bug.always_shown_by(case.test.name)
+                                                  for bug in self._bugs(case))
+
     def kind(self, case: Case) -> Kind:
         """What the result of @case, which has one, means."""
         if case.status == "failed":
-            return Kind.KNOWN if self.bug(case) else Kind.NEW
+            return Kind.NEW if self.is_new(case) else Kind.KNOWN
         return Kind.SKIPPED if case.status == "skipped" else Kind.PASSED
 
     def new_failures(self) -> list[Case]:
-        return [c for c in self.results.with_status("failed") if not self.bug(c)]
+        return [c for c in self.results.with_status("failed") if self.is_new(c)]
 
     def known_bugs(self) -> dict[str, list[Case]]:
-        """What is known to be wrong, the worst first, and the failures that it explains."""
+        """What is known to be wrong, the worst first, and the old failures that it explains."""
         known: dict[str, list[Case]] = {}
         for case in self.results.with_status("failed"):
-            if bug := self.bug(case):
+            if (bug := self.bug(case)) and not self.is_new(case):
                 known.setdefault(bug.what, []).append(case)
         return dict(sorted(known.items(), key=lambda item: harm(item[1])))
+
+    def still_failing(self) -> list[Case]:
+        """Old failures that only the earlier run tells of."""
+        return [c for c in self.results.with_status("failed")
+                if not self.bug(c) and not self.is_new(c)]
+
+    def is_new_problem(self, group: Group) -> bool:
+        return bool(group.problem) and not (
+            self.earlier and self.earlier.has_problem(group.name, group.problem))
+
+    def new_problems(self) -> list[Group]:
+        return [group for group in self.results.groups.values() if self.is_new_problem(group)]
 
     def verdict(self) -> str:
         """The whole run in one sentence."""
         known = self.known_bugs().values()
         severe = sum(harm(cases) <= Harm.CORRUPTS for cases in known)
-        new = len(self.new_failures()) + len(self.results.problems)
-        said = f"{count(new, 'new failure')}; {count(len(known), 'known bug')}"
+        new = len(self.new_failures()) + len(self.new_problems())
+        said = count(new, "new failure")
+        if self.earlier:
+            said += f" against {self.earlier}"
+        said += f"; {count(len(known), 'known bug')}"
         if severe:
             said += ", " + f"{severe} of " * (len(known) > 1) + (
                 "which crashes or corrupts" if severe == 1 else "which crash or corrupt")
-        if not new and not known and not self.results.with_status("passed"):
+        if still := self.still_failing():
+            said += f"; {count(len(still), 'other old failure')}"
+        if not new and not known and not still and not self.results.with_status("passed"):
             said = "nothing has been tested"
         if rest := self.results.with_status(""):
             said += f"; {count(len(rest), 'test')} not run"
         return f"{self.results.kernel or 'unknown kernel'}: {said}"
 
+    def command(self, test: Test, selection: str) -> str:
+        """What runs @selection where @test has been run."""
+        where = "" if test.backend == usual(test.fs) else f" --backend {test.backend}"
+        return f"{self.again}{where} {selection}"
+
     def text(self) -> str:
-        sections = ([self.verdict()], self._new(), self._known(), self._passed(), self._skips(),
+        sections = ([self.verdict()], self._new(), self._known(), self._still(),
+                    self._passed(), self._skips(),
                     [f"recorded: {fact}: {', '.join(sorted(whose))}"
                      for fact, whose in sorted(self.results.recorded.items())],
                     self._totals(), [self.verdict()])
@@ -127,8 +130,11 @@ class Report:
             if others:
                 selection = test.program
                 what = f"{test.on_backend(test.program)}, {len(others) + 1} tests"
-            lines += [f"FAILED {what}", f"    {first.diagnosis}", self._again(test, selection)]
-        return lines + [f"FAILED {problem}" for problem in self.results.problems]
+            lines += [f"FAILED {what}", f"    {first.diagnosis}"]
+            if bug := self.bug(first):
+                lines.append(f"    known: {bug.what}")
+            lines.append(self._again(test, selection))
+        return lines + [f"FAILED {group.name} {group.problem}" for group in self.new_problems()]
 
     def _known(self) -> list[str]:
         """Each bug is told once for all the tests that found it, by one that shows the worst."""
@@ -142,12 +148,24 @@ class Report:
                       f"    {first.diagnosis}", self._again(first.test, first.test.name)]
         return lines
 
+    def _still(self) -> list[str]:
+        """Old failures that no bug explains, those of a fixture in one place together."""
+        lines = []
+        for _, group in itertools.groupby(self.still_failing(),
+                                          lambda c: c.test.on_backend(c.test.fixture)):
+            first, *others = group
+            more = f" and {count(len(others), 'other test')}" if others else ""
+            lines += [f"FAILED BEFORE {first.test.title}{more}", f"    {first.diagnosis}",
+                      self._again(first.test, first.test.name)]
+        return lines + [f"FAILED BEFORE {group.name} {group.problem}"
+                        for group in self.results.groups.values()
+                        if group.problem and not self.is_new_problem(group)]
+
     def _passed(self) -> list[str]:
         """Tests that a bug should have made fail."""
         lines = []
         for case in self.results.with_status("passed"):
-            shown = (b for b in self._bugs(case) if b.always_shown_by(case.test.name))
-            if bug := next(shown, None):
+            if bug := self.should_have_shown(case):
                 lines.append(f"PASSED though a bug is known: {case.test.title} ({bug.what})")
         return lines
 
@@ -166,9 +184,7 @@ class Report:
                                                       for fs, operations in lacks.items())]
 
     def _again(self, test: Test, selection: str) -> str:
-        """The command that runs @selection where @test has been run."""
-        where = "" if test.backend == usual(test.fs) else f" --backend {test.backend}"
-        return f"    again: {self.again}{where} {selection}"
+        return f"    again: {self.command(test, selection)}"
 
     def _totals(self) -> list[str]:
         lines = [f"kernel {self.results.kernel or '(unknown)'}"]

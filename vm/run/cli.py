@@ -18,18 +18,20 @@ from ..base import BUILD, RunError
 from ..command import Status
 from ..kernel.choose import Kind
 from ..machine.guest import End
-from ..report import known, watch
+from ..report import account, compare, known, record, watch
+from ..report.console import shortened
 from ..report.ktap import Ktap
 from ..report.results import Case, Results
 from ..report.tally import Kind as Meaning
 from ..report.text import Report
-from . import host
+from . import host, outputs
 from .guests import fleet, shell
 from .pool import Crash, Pool
 from .schedule import plan
 
 LAST_RUN = BUILD / "last-run"
-TAIL_LINES = 60
+TAIL_LINES = 60             # of the console of a guest that has crashed ...
+KEPT_LINES = 200            # ... and of that in the record
 
 
 @contextlib.contextmanager
@@ -73,10 +75,12 @@ class Run:
     chosen: list[Test]
     view: watch.Watch
     emit: Callable[[str], None]
+    earlier: known.Earlier | None   # what failed in it is old
 
     def __post_init__(self):
+        self.record = outputs.begun(self.request)
         self.results = Results(self.chosen)
-        self.report = Report(self.results, known.read(), self.request.again(), {})
+        self.report = Report(self.results, known.read(), self.request.again(), {}, self.earlier)
         self.crashes: list[Crash] = []
         self._ktap = Ktap(self.results, self.emit)
         self._lock = threading.Lock()
@@ -105,6 +109,8 @@ class Run:
         expected = sum(durations.of(test).seconds for test in self.chosen)
         with fleet(self.request, self.suite.programs, LAST_RUN) as guests:
             self.view.message(f"# {guests.about}")
+            self.record.origin = guests.kernel.origin
+            self.record.accelerator = guests.accel
             self.view.begin(len(self.chosen), expected)
             pool = Pool(guests, self.suite, self.request, self.results,
                         plan(self.chosen, durations.of, self.request.jobs, quick.read()),
@@ -122,19 +128,36 @@ class Run:
         self.view.close()
         self.report.phases.update(phases)
         print(self.report.text())
+        run = account.fill(self.record, self.report)
+        run.status = self.status()
+        run.crashes = [record.Crash(crash.guest, crash.end.value,
+                                    crash.case.test.title if crash.case else "",
+                                    shortened(_lines(crash.console), 0, KEPT_LINES))
+                       for crash in self.crashes]
+        outputs.write(run, self.request, LAST_RUN)
 
-    def status(self) -> Status:
-        """The exit status, after showing why guests have crashed."""
+    def show_crashes(self) -> None:
+        """Why guests have crashed."""
         for crash in self.crashes:
             remedy = "; --timeout gives it more" if crash.end is End.OUT_OF_TIME else ""
-            tail = crash.console.read_text(errors="replace").splitlines()[-TAIL_LINES:]
             print(f"{crash.end.value} ({crash.guest}){remedy}; the end of its console "
-                  f"({crash.console}):", *tail, sep="\n", file=sys.stderr)
-        if self.crashes:
+                  f"({crash.console}):", *_lines(crash.console)[-TAIL_LINES:], sep="\n",
+                  file=sys.stderr)
+
+    def status(self) -> Status:
+        """The exit status. Old failures are no reason for one, unless that is asked for."""
+        strict, report = self.request.strict, self.report
+        if any(strict or not crash.case or report.is_new(crash.case) for crash in self.crashes):
             return Status.CRASHED
-        if self.results.problems or self.results.with_status("failed"):
+        failed = self.results.with_status("failed")
+        if report.new_problems() or report.new_failures() or (
+                strict and (failed or self.results.problems)):
             return Status.FAILED
-        return Status.PASSED if self.results.with_status("passed") else Status.SKIPPED
+        return Status.PASSED if failed or self.results.with_status("passed") else Status.SKIPPED
+
+
+def _lines(console: Path) -> list[str]:
+    return console.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def choose(request: Request, the_suite: Suite) -> list[Test]:
@@ -150,6 +173,8 @@ def choose(request: Request, the_suite: Suite) -> list[Test]:
 def run(request: Request, the_suite: Suite | None = None) -> tuple[int, Report | None]:
     """A whole run, of @the_suite if that is given, else of the built one."""
     started = time.monotonic()
+    earlier = known.Earlier(request.baseline) if request.baseline else None
+    outputs.check(request)
     stdout_is_ktap = str(request.ktap) == "-" or not sys.stdout.isatty()
     with contextlib.ExitStack() as stack:
         view = stack.enter_context(watch.open(sys.stdout, stdout_is_ktap))
@@ -165,9 +190,11 @@ def run(request: Request, the_suite: Suite | None = None) -> tuple[int, Report |
             view.close()
             with fleet(request, the_suite.programs, LAST_RUN) as guests:
                 return shell(guests, chosen), None
+        if earlier and (lacks := earlier.lacks(chosen)):
+            view.message(f"# {lacks}")
         also = request.ktap if str(request.ktap) != "-" else None
         ours = Run(request, the_suite, chosen, view,
-                   stack.enter_context(ktap_sink(also, stdout_is_ktap)))
+                   stack.enter_context(ktap_sink(also, stdout_is_ktap)), earlier)
         built = time.monotonic()
         if request.host:
             ours.on_host()
@@ -176,11 +203,25 @@ def run(request: Request, the_suite: Suite | None = None) -> tuple[int, Report |
         ended = time.monotonic()
         first = ours.results.first_test or ended
         ours.end({"build": built - started, "boot": first - built, "test": ended - first})
-    return ours.status(), ours.report
+        ours.show_crashes()
+    return ours.record.status, ours.report
+
+
+def compare_runs(before: Path, after: Path) -> Status:
+    """Tells what changed from one run to the other."""
+    found = compare.Comparison(record.read(before), record.read(after))
+    print(found.text())
+    return Status.FAILED if found.worse else Status.PASSED
 
 
 def main(argv: list[str], the_suite: Suite | None = None) -> int:
-    return command.run("run_tests.sh", lambda: run(options.parse(argv), the_suite)[0])
+    def ours() -> int:
+        request = options.parse(argv)
+        if request.compare:
+            return compare_runs(*request.compare)
+        return run(request, the_suite)[0]
+
+    return command.run("run_tests.sh", ours)
 
 
 if __name__ == "__main__":
