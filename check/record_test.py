@@ -107,7 +107,7 @@ class Files(Scratch):
             with self.assertRaisesRegex(RunError, f"cannot write {path}: {why}"):
                 outputs.check(Request(json=Path(path)))
         with self.assertRaisesRegex(RunError, "cannot write /dev/full: No space"):
-            outputs.write(recorded("bad"), Request(json=Path("/dev/full")), self.scratch)
+            outputs.write(recorded("bad"), Request(html=Path("/dev/full")), self.scratch)
         self.assertEqual(len(record.read(self.scratch / "results.json").tests), 1)
 
 

@@ -41,7 +41,7 @@ class BadInput(Run):
                 ("unknown filesystem 'btrfs'", "--fs", "btrfs"),
                 ("no test matches 'nonesuch'", "nonesuch"),
                 ("cannot write /nonesuch/file", "--ktap", "/nonesuch/file"),
-                ("cannot write /nonesuch/page: there is no", "--json", "/nonesuch/page"),
+                ("cannot write /nonesuch/page: there is no", "--html", "/nonesuch/page"),
                 ("cannot read /nonesuch: No such file", "--baseline", "/nonesuch"),
                 ("COPYING is not what --json writes", "--compare", "COPYING", "COPYING"),
                 ("expected 2 arguments", "--compare", "a.json"),

@@ -50,6 +50,9 @@ check/source_test.py sees to that.
         harm        how bad a broken promise is
         text        what a person reads at the end
         account     from results to the record
+        junit       the record as JUnit's XML
+        picture     all tests of a run as one picture
+        page        the record as a page
         compare     what changed between two records
 
     run/        the commands

@@ -4,10 +4,11 @@
 # What the build and the runner need from the machine they run on, and its
 # installation.
 #
-#   vm/packages.sh [--no-install] [check] [kbuild] [bench]
+#   vm/packages.sh [--no-install] [check] [kbuild] [bench] [junit]
 #
 # That is what it takes to build the tests and boot a guest; check adds the tools
-# of the source checks, kbuild what builds kernels, bench those of the benchmark.
+# of the source checks, kbuild what builds kernels, bench those of the benchmark,
+# junit what writes JUnit's XML.
 # Nothing is printed, and the exit status is 0, when nothing is missing. As root,
 # whatever is missing is installed with apt-get; otherwise, and with --no-install,
 # one line tells what is missing and how to install it, and the exit status is 2.
@@ -46,6 +47,8 @@ table() {
 	run	file:/usr/share/keyrings/debian-archive-keyring.gpg	debian-archive-keyring	verifies downloaded kernels
 	nice	file:/usr/lib/python3/dist-packages/rich	python3-rich	shows what guests do
 	check	file:/usr/lib/python3/dist-packages/rich	python3-rich	shows what guests do
+	check	file:/usr/lib/python3/dist-packages/junitparser	python3-junitparser	writes JUnit's XML
+	junit	file:/usr/lib/python3/dist-packages/junitparser	python3-junitparser	writes JUnit's XML
 	check	cmd:tmux			tmux			is a terminal to show it on
 	check	cmd:shellcheck			shellcheck		checks shell scripts
 	check	cmd:sparse			sparse			checks C code
@@ -63,7 +66,7 @@ table() {
 }
 
 usage() {
-	echo "usage: $0 [--no-install] [check] [kbuild] [bench]" >&2
+	echo "usage: $0 [--no-install] [check] [kbuild] [bench] [junit]" >&2
 	exit 2
 }
 
@@ -109,7 +112,7 @@ may_install=yes
 for arg; do
 	case $arg in
 	--no-install)	may_install=no ;;
-	check|kbuild|bench)	wanted+="$arg " ;;
+	check|kbuild|bench|junit)	wanted+="$arg " ;;
 	*)		usage ;;
 	esac
 done

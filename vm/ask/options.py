@@ -59,6 +59,8 @@ OPTIONS
     --list            print the names of the selected tests, run nothing
     --ktap FILE       write the KTAP to FILE as well; "-" prints it, on a terminal too
     --json FILE       write all that is known of the run to FILE (docs/json.md)
+    --junit FILE      write it as JUnit's XML, by python3-junitparser
+    --html FILE       write it as a page, all in one file
     --baseline FILE   what failed in FILE, the --json of an earlier run, is old, and all other
                       failures are new (default: what known-bugs explains is old)
     --strict          the exit status tells of old failures, too
@@ -108,7 +110,7 @@ EXAMPLES
     ./run_tests.sh --quick --fail-fast --kernel ~/linux
     ./run_tests.sh --kernel ~/linux --fs xfs
     ./run_tests.sh --kernel debian:6.12 'mapped.*.by_nobody'
-    ./run_tests.sh --json new.json --baseline old.json
+    ./run_tests.sh --json new.json --html new.html --baseline old.json
 """.format(backends=", ".join(backend.BACKENDS), filesystems=", ".join(backend.FILESYSTEMS),
            usual=", ".join(f"{backend.usual(fs)} for {fs}" for fs in backend.FILESYSTEMS))
 
@@ -161,7 +163,7 @@ def _parser() -> Parser:
     parser.add_argument("--backend", dest="backends", type=backend.parse, default=())
     parser.add_argument("--fs", dest="filesystems", type=_names, default=())
     parser.add_argument("--list", dest="list_only", action="store_true")
-    for option in ("--ktap", "--json", "--baseline"):
+    for option in ("--ktap", "--json", "--junit", "--html", "--baseline"):
         parser.add_argument(option, type=Path)
     parser.add_argument("--compare", nargs=2, type=Path, default=())
     parser.add_argument("--timeout", type=_seconds, default=0)

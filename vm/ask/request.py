@@ -29,7 +29,9 @@ class Request:
     verbose: bool = False
     install: bool = True        # packages that are missing
     ktap: Path | None = None    # where to write it, too
-    json: Path | None = None    # where to write all of the run
+    json: Path | None = None    # where to write all of the run ...
+    junit: Path | None = None   # ... as other tools read it ...
+    html: Path | None = None    # ... and as people do
     baseline: Path | None = None    # the json of the run whose failures are old
     strict: bool = False        # old failures are failures
     compare: tuple[Path, ...] = ()  # the json of two runs: run nothing, tell what changed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The files that a run writes for others: the record."""
+"""The files that a run writes for others: JSON, JUnit's XML, a page."""
 
 import os
 import platform
@@ -7,8 +7,10 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from .. import command
 from ..ask.request import Request
 from ..base import RunError
+from ..report import junit, page
 from ..report.record import Record
 
 
@@ -21,7 +23,9 @@ def begun(request: Request) -> Record:
 
 
 def _wanted(request: Request) -> list[tuple[Path, Callable[[Record, Path], None]]]:
-    return [(request.json, Record.write)] if request.json else []
+    all_of_them = ((request.json, Record.write), (request.junit, junit.write),
+                   (request.html, page.write))
+    return [(path, write) for path, write in all_of_them if path]
 
 
 def check(request: Request) -> None:
@@ -33,6 +37,12 @@ def check(request: Request) -> None:
             raise RunError(f"cannot write {path}: there is no directory {path.parent}")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise RunError(f"cannot write {path}: permission denied")
+    if request.junit:
+        try:
+            junit.library()
+        except RunError:
+            command.install("junit", allowed=request.install)
+            junit.library()
 
 
 def write(run: Record, request: Request, directory: Path) -> None:
