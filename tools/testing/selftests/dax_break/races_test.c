@@ -130,8 +130,9 @@ TEST_F_TIMEOUT(races, corrupts_nothing, 120)
 {
 	const struct race_result *r = &outcome->result;
 
+	/* No number: in databases of results this becomes part of the test's name. */
 	if (is_stuck(r))
-		SKIP(return, "the race got stuck after %.1f s: see gets_on", r->seconds);
+		SKIP(return, "the race got stuck: see gets_on");
 	ASSERT_EQ(0U, r->harm.promise) {
 		BROKEN(r->harm.promise, "%s", r->harm.text);
 	}
