@@ -11,6 +11,7 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from check.example import SUITE, TESTS
 from vm import command
@@ -18,7 +19,7 @@ from vm.ask import options
 from vm.ask.request import DEBUG_PATIENCE, TIMEOUT, Request
 from vm.ask.suite import Need, Test
 from vm.base import ROOT, RunError
-from vm.kernel import choose
+from vm.kernel import choose, source
 from vm.kernel.choose import Kind, Spec
 from vm.kernel.image import required
 from vm.run import bench
@@ -156,3 +157,61 @@ class Packages(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertEqual(done.stdout, "")
         self.assertRegex(done.stderr, r"\A.*apt-get install .*qemu-system-x86.*\n\Z")
+
+
+class FakeApt:
+    """Offers linux-source-9.1, which has the files a and b/c."""
+
+    def __init__(self, build: Path):
+        self.build = build
+
+    def update(self) -> None:
+        pass
+
+    def versions(self, regex: str) -> list[tuple[str, str]]:
+        return [("linux-source-9.1", "9.1.4-1")]
+
+    @contextlib.contextmanager
+    def scratch(self):
+        with tempfile.TemporaryDirectory(dir=self.build) as work:
+            yield Path(work)
+
+    def unpack(self, packages: list[str], dest: Path) -> None:
+        tree, archive = dest / "linux-source-9.1", dest / "usr/src/linux-source-9.1.tar.xz"
+        for directory in (tree / "b", archive.parent):
+            directory.mkdir(parents=True)
+        (tree / "a").write_text("new")
+        (tree / "b/c").write_text("new")
+        subprocess.run(["tar", "-cJf", archive, "-C", dest, tree.name], check=True)
+
+
+class Source(unittest.TestCase):
+    """What is kept of a kernel's source, and what becomes of it when vm/ wants more of it."""
+
+    def setUp(self):
+        self.build = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.home = self.build / "linux-source/9.1"
+        self.enterContext(mock.patch("vm.kernel.source.Apt", FakeApt))
+        self.enterContext(contextlib.redirect_stderr(io.StringIO()))
+
+    def newest(self, *members: str) -> list[str]:
+        tree = source.newest(self.build, self.build / "linux-source", members=members)
+        self.assertEqual(tree, self.home)
+        return sorted(str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file())
+
+    def test_what_is_there_stays(self):
+        self.assertEqual(self.newest("a"), ["a"])
+        (self.home / "a").write_text("old")
+        self.assertEqual(self.newest("a"), ["a"])
+        self.assertEqual((self.home / "a").read_text(), "old")
+
+    def test_one_that_lacks_what_is_wanted_now(self):
+        """It is replaced; files that others have linked are left alone."""
+        self.newest("a")
+        (self.home / "a").write_text("old")
+        os.link(self.home / "a", self.build / "link")
+        self.assertEqual(self.newest("a", "b/*"), ["a", "b/c"])
+        self.assertEqual(((self.home / "a").read_text(), (self.build / "link").read_text()),
+                         ("new", "old"))
+        self.assertEqual(sorted(path.name for path in self.build.iterdir()),
+                         ["link", "linux-source"])

@@ -14,10 +14,10 @@ from .. import command
 from ..base import RunError, version
 from .apt import Apt, run
 
-# What building, running and installing a kselftest takes, and checkpatch.pl
-# (with --no-tree). A directory stands for all that is in it; the * of a
-# pattern does not match a slash. tools/include is left out on purpose: without
-# "make headers" its headers do not fit those of the C library.
+# What building, running and installing a kselftest takes, checkpatch.pl (with
+# --no-tree), and kunit.py, which reads results. A directory stands for all that
+# is in it; the * of a pattern does not match a slash. tools/include is left out
+# on purpose: without "make headers" its headers do not fit those of the C library.
 FRAMEWORK = (
     "Makefile",                         # names the version
     "scripts/checkpatch.pl",
@@ -29,6 +29,7 @@ FRAMEWORK = (
     "tools/testing/selftests/*.h",
     "tools/testing/selftests/*.sh",
     "tools/testing/selftests/kselftest*",
+    "tools/testing/kunit/*.py",
 )
 
 
@@ -36,9 +37,12 @@ def newest(build: Path, dest: Path, prefix: str = "", members: Iterable[str] = (
     """The newest source in @dest/@prefixVERSION, or else Debian's, which is put there.
 
     Of the package only @members are kept, as patterns; none means all of it. Once there
-    it stays: remove it to get a newer one.
+    it stays: remove it to get a newer one. One that lacks some of @members, since fewer
+    were wanted when it was put there, is replaced.
     """
-    if have := list(dest.glob(f"{prefix}[0-9]*")):
+    have = [tree for tree in dest.glob(f"{prefix}[0-9]*")
+            if all(any(tree.glob(member)) for member in members)]
+    if have:
         return max(have, key=lambda tree: version(tree.name.removeprefix(prefix)))
     apt = Apt(build)
     apt.update()
@@ -57,6 +61,8 @@ def newest(build: Path, dest: Path, prefix: str = "", members: Iterable[str] = (
             "-C", tree, "--strip-components=1", "--wildcards", "--no-wildcards-match-slash",
             *(f"{package}/{member}" for member in members))
         dest.mkdir(parents=True, exist_ok=True)
+        if home.exists():
+            home.rename(work / "replaced")
         return tree.rename(home)
 
 
