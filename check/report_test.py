@@ -15,10 +15,11 @@ from vm.ask.suite import Test
 from vm.base import BUILD, SOURCE, RunError, version
 from vm.machine.guest import End
 from vm.report import known
-from vm.report.results import Case, Finding, Results, last_words
+from vm.report.results import Case, Results
 from vm.report.tally import Kind, Tally, clock
 from vm.report.harm import HARM
 from vm.report.text import HAS_NOT, Report
+from vm.report.words import Finding, last_words
 
 
 class Summary(unittest.TestCase):

@@ -9,7 +9,7 @@ from check import ktap
 from check.example import CRASH, EXT4, TESTS, Told, feed, summary
 from vm.ask.suite import Need, Test
 from vm.machine.guest import End
-from vm.report.results import Finding, last_words
+from vm.report.words import Finding, last_words
 
 FINAL = frozenset({Need.FINAL})
 REASON = Finding(9, "the guest crashed")

@@ -40,7 +40,8 @@ check/source_test.py sees to that.
 
     report/     what came of it
         console     what a guest's kernel has printed around a test
-        results     from what guests say to broken promises and results of tests
+        words       broken promises, in the words of tests and kernels
+        results     from what guests say to results of tests
         ktap        results as KTAP, in the order of the suite
         tally       how far a run has come
         screen      a terminal whose last lines change, by python3-rich

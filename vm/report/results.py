@@ -11,62 +11,20 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from .. import arch
 from ..ask.suite import Test
 from ..machine.guest import End
 from .console import Excerpt
+from .words import Finding, logged, steady_complaint
 
 RESULT = re.compile(r"^(ok|not ok) \d+ (\S+)(?: # (SKIP)\s*(.*))?")
 RUN = re.compile(r"^#\s+RUN\s+(\S+) \.\.\.")
 BAIL_OUT = re.compile(r"^Bail out! (.*)")
 # What the harness says of all tests of a program: told anew of those of all its parts.
-SUMS = re.compile(r"^(TAP version|\d+\.\.\d+|# (Starting|PASSED|FAILED|Totals)\b)")
+SUMS = re.compile(r"^(TAP version|\d+\.\.\d+|# (Starting|PASSED|FAILED|Totals)\b"
+                  r"|# \d+ skipped test\(s\) detected)")
 SKIP_ALL = re.compile(r"^1\.\.0 # SKIP\s*(.*)")
 # A fact that a test has found, and that is no failure: "# recorded: FACT: WHOSE".
 RECORDED = re.compile(r"^# recorded: (.*): (.*)")
-# What the harness makes of TH_LOG(): "# FILE:LINE:TEST:TEXT".
-LOG = re.compile(r"^# [\w./-]+\.[ch]:\d+:\w+:(.*)")
-BROKEN = re.compile(r"P(\d+) broken: (.*)")
-
-# What a kernel says when it goes down, the most telling first.
-DYING = (r"kernel BUG at \S+", r"BUG: .*", r"Oops: .*", r"general protection fault.*",
-         r"Kernel panic - .*")
-
-QUIET = 9       # the promise that the kernel has nothing to complain of
-
-
-@dataclass(frozen=True)
-class Finding:
-    """How a kernel breaks a promise."""
-
-    promise: int
-    text: str
-
-    def __str__(self):
-        return f"P{self.promise} broken: {self.text}"
-
-
-def logged(line: str) -> Finding | str | None:
-    """What TH_LOG() says in @line; None if that is not a line of its."""
-    log = LOG.match(line)
-    broken = log and BROKEN.match(log[1])
-    return Finding(int(broken[1]), broken[2]) if broken else log and log[1]
-
-
-def dying(console: str) -> re.Match[str] | None:
-    """Where the kernel says that it goes down, or that a part of it has."""
-    return next((match for pattern in DYING if (match := re.search(pattern, console))), None)
-
-
-def last_words(end: End, console: str) -> Finding | str:
-    """Why a guest ended as it did."""
-    if end is End.NOT_BOOTED:
-        return end.value
-    if match := dying(console):
-        where = re.compile(arch.here().oops_at).search(console, match.end())
-        return Finding(QUIET, f"{end.value}: {match[0]}" + (f" in {where[1]}" if where else ""))
-    return Finding(QUIET, end.value)
-
 
 # Of the results of parts, which one counts: the last of these.
 WORSE = ("skipped", "passed", "failed")
@@ -81,6 +39,7 @@ class Case:
     reasons: list[Finding | str] = field(default_factory=list)  # of a failure or a skip
     seconds: float = 0.0
     reached: bool = True    # False: its program ended before it came to this test
+    hung: bool = False      # it ran when the time of its program or guest was over
     lines: list[str] = field(default_factory=list)      # what the program printed about it
     console: Excerpt = Excerpt()    # what the guest's kernel printed meanwhile
     parts: int = 1          # a final check runs after each part of its program
@@ -194,7 +153,7 @@ class Feed:
     def feed(self, message: str) -> None:
         kind, _, rest = message.partition(" ")
         if kind == "out":
-            self._line(rest)
+            self._line(steady_complaint(rest))
         elif kind == "end":
             self.status = rest.partition(" ")[2]
 
@@ -277,6 +236,7 @@ class Feed:
         if self.running:
             del self.untold[self.running.test.name]
             self.running.seconds += time.monotonic() - self._started
+            self.running.hung = self.status == "timeout" or End.OUT_OF_TIME.value in str(words)
             self._end_badly(self.running, problem, self._lines)
             return list(self.untold.values())
         # It does not even begin: another try would do no better.

@@ -15,8 +15,9 @@ from ..ask.suite import Suite
 from ..machine.fleet import Fleet
 from ..machine.guest import End, Guest
 from ..report.console import Console, Excerpt
-from ..report.results import Case, Feed, Results, dying, last_words
+from ..report.results import Case, Feed, Results
 from ..report.watch import Watch
+from ..report.words import dying, last_words
 from .schedule import Chunk, Kind, Queue, chunk, guests
 
 # A program that goes down so often in one place is not tried again there.
