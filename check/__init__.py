@@ -3,7 +3,8 @@
 
     source_test     builds without a warning, is clean by the kernel's own tools, no circles
     unit_test       the runner's types, parsers and tables
-    results_test    from what guests say to results, and to KTAP
+    results_test    from what guests say to results
+    ktap_test       from these to KTAP
     schedule_test   which tests run together, and how long all of it takes
     pool_test       guests that share the tests of a run; they are made up
     report_test     the summary of a run, and how far it has come; known-bugs

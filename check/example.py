@@ -34,8 +34,8 @@ class Told:
             feed.feed(message)
         return feed
 
-    def close(self) -> list[str]:
-        self._writer.close()
+    def close(self, error: str = "") -> list[str]:
+        self._writer.close(error)
         return self.ktap
 
 

@@ -12,7 +12,8 @@ from vm.ask.suite import Suite, Test
 from vm.base import SOURCE, RunError
 from vm.kernel import kbuild
 from vm.kernel.kbuild import read_patches
-from vm.report.results import Case, Finding
+from vm.report.results import Case
+from vm.report.words import Finding
 from vm.run import cover, defects
 from vm.run.hunt import Hunt, Reference, Usual
 

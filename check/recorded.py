@@ -8,7 +8,8 @@ from vm.report import account
 from vm.report.console import Excerpt
 from vm.report.known import Earlier, KnownBug
 from vm.report.record import Record
-from vm.report.results import Finding, Results
+from vm.report.results import Results
+from vm.report.words import Finding
 from vm.report.text import Report
 
 # What the names of tests in a run come to: status, and why.

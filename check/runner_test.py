@@ -122,6 +122,8 @@ class BadGuest(Run):
         self.assertRegex(out, "FAILED runner.ext4.fails\n")
         self.assertEqual([line for line in self.lines() if "ok " in line],
                          ["  ok 1 runner.ext4.passes", "  not ok 2 runner.ext4.fails",
+                          *(f"  ok {n} runner.ext4.{name} # SKIP not run: another test has failed, "
+                            "with --fail-fast" for n, name in ((3, "sleeps"), (4, "is_after"))),
                           "not ok 1 ext4:a_test"])
 
     def test_no_pmem(self):

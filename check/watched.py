@@ -13,7 +13,8 @@ import sys
 from vm import command
 from vm.ask.suite import Test
 from vm.report import watch
-from vm.report.results import Case, Finding
+from vm.report.results import Case
+from vm.report.words import Finding
 from vm.report.watch import Kind
 
 

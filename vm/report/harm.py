@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 from ..machine.guest import End
-from .results import Case, Finding
+from .results import Case
+from .words import Finding
 
 
 class Harm(IntEnum):

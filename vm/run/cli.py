@@ -136,6 +136,12 @@ class Run:
                        for crash in self.crashes]
         outputs.write(run, self.request, LAST_RUN)
 
+    def abort(self, error: BaseException) -> None:
+        """The run cannot go on: tests that have no result say why."""
+        # What has ended it may be that nothing can be written any more.
+        with contextlib.suppress(OSError):
+            self._ktap.close(str(error) or "interrupted")
+
     def show_crashes(self) -> None:
         """Why guests have crashed."""
         for crash in self.crashes:
@@ -196,10 +202,14 @@ def run(request: Request, the_suite: Suite | None = None) -> tuple[int, Report |
         ours = Run(request, the_suite, chosen, view,
                    stack.enter_context(ktap_sink(also, stdout_is_ktap)), earlier)
         built = time.monotonic()
-        if request.host:
-            ours.on_host()
-        else:
-            ours.in_guests()
+        try:
+            if request.host:
+                ours.on_host()
+            else:
+                ours.in_guests()
+        except BaseException as error:
+            ours.abort(error)
+            raise
         ended = time.monotonic()
         first = ours.results.first_test or ended
         ours.end({"build": built - started, "boot": first - built, "test": ended - first})
