@@ -15,11 +15,12 @@
     virtiofs_test   the server of virtiofs
     recipes_test    the recipes of the suite's README.rst
     runner_test     the runner against guests that panic, hang, lack memory, ...
+    parsers_test    results in the eyes of parsers that are not ours
     snapshot_test   guests that start from a snapshot: the same results, and nothing shared
     suite_test      the suite on the default kernel, compared with known-bugs
     hardware_test   machines with somebody's data on their memory
     defects_test    the suite on kernels that are broken on purpose, a sample of them
 
-example, ktap and running are what several of them need; circles and shake are commands
-of their own.
+example, ktap, parsers and running are what several of them need; circles, parsers and shake
+are commands of their own.
 """

@@ -19,8 +19,8 @@ from vm.report.compare import Comparison
 from vm.report.console import Console, shortened
 from vm.report.known import Earlier
 from vm.report.record import Entry, Record
-from vm.report.words import Finding
 from vm.report.watch import Watch
+from vm.report.words import Finding
 from vm.run import cli, outputs
 from vm.run.pool import Crash
 

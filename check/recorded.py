@@ -9,8 +9,8 @@ from vm.report.console import Excerpt
 from vm.report.known import Earlier, KnownBug
 from vm.report.record import Record
 from vm.report.results import Results
-from vm.report.words import Finding
 from vm.report.text import Report
+from vm.report.words import Finding
 
 # What the names of tests in a run come to: status, and why.
 OUTCOMES = {

@@ -5,6 +5,7 @@ import contextlib
 import io
 import re
 import unittest
+from collections import Counter
 from pathlib import Path
 
 from vm import command
@@ -13,7 +14,7 @@ from vm.command import Status
 from vm.base import BUILD, SOURCE
 from vm.run import cli
 
-from . import ktap, shake
+from . import ktap, parsers, shake
 
 ORACLES = Path(__file__).parent / "oracles"
 
@@ -36,7 +37,11 @@ class SuiteRuns(unittest.TestCase):
         status, report = run()
         self.assertEqual([f"{c.test.name}: {c.diagnosis}" for c in report.new_failures()], [])
         self.assertEqual(status, Status.PASSED)
-        told = ktap.read((cli.LAST_RUN / "results.ktap").read_text("utf-8").splitlines())
+        lines = (cli.LAST_RUN / "results.ktap").read_text("utf-8").splitlines()
+        self.assertEqual(parsers.agree(lines), Counter({
+            verdict: len(report.results.with_status(status)) for verdict, status in
+            (("ok", "passed"), ("not ok", "failed"), ("skip", "skipped"))}))
+        told = ktap.read(lines)
         self.assertEqual(
             [(program.name, test.name) for program in told for test in program.nested],
             [(case.test.group, case.test.name) for group in report.results.groups.values()

@@ -14,8 +14,8 @@ from vm import command
 from vm.ask.suite import Test
 from vm.report import watch
 from vm.report.results import Case
-from vm.report.words import Finding
 from vm.report.watch import Kind
+from vm.report.words import Finding
 
 
 def case(name: str, why: str) -> Case:

@@ -53,7 +53,8 @@ table() {
 	check	cmd:shellcheck			shellcheck		checks shell scripts
 	check	cmd:sparse			sparse			checks C code
 	check	cmd:git				git			lists the files to check
-	check	cmd:prove			perl			runs checkpatch
+	check	cmd:prove			perl			runs checkpatch, reads results
+	check	file:/usr/lib/python3/dist-packages/tap	python3-tap	reads results
 	check	cmd:rsync			rsync			installs kselftests
 	kbuild	cmd:rsync			rsync			copies kernel sources
 	kbuild	cmd:spatch			coccinelle		breaks and mends kernels
