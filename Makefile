@@ -26,20 +26,41 @@ KDIR ?= $(BUILD)/framework
 KERNEL ?= debian
 KERNELS ?= debian:6.12 debian
 
+# To make, a space ends a name. So the path of this checkout, which may have one, is spelled
+# out nowhere: names are relative. A kernel tree is used through a link if need be.
+quoted = '$(subst ','\'',$(1))'
+TREE := $(call quoted,$(KDIR))
+ifneq ($(words $(BUILD)),1)
+$(error BUILD=$(BUILD): make takes no name with a space, choose another)
+endif
+ifneq ($(words $(KDIR)),1)
+override KDIR := $(shell mkdir -p $(BUILD) && tree=$$(realpath -qe $(TREE)) && \
+	ln -sfn "$$tree" $(BUILD)/kdir && echo $(BUILD)/kdir)
+endif
+ifeq ($(KDIR),)
+$(error KDIR=$(TREE): there is no such kernel tree)
+endif
+ifneq ($(and $(filter run_tests,$(MAKECMDGOALS)),$(word 2,$(CURDIR))),)
+$(error kselftest runs nothing below a path with a space: ./run_tests.sh --host does)
+endif
+
 SELFTEST := tools/testing/selftests/dax_break
-SELFTESTS := $(abspath $(KDIR))/tools/testing/selftests
+SELFTESTS := $(KDIR)/tools/testing/selftests
 
 # The suite's Makefile includes ../lib.mk: -I with a neighbour of a real lib.mk
-# lets make find it there while building from here.
-kselftest = $(MAKE) -C $(SELFTEST) -I $(SELFTESTS)/kselftest OUTPUT=$(abspath $(BUILD))/$(1)
+# lets make find it there while building from here. That one would look for its
+# own path, with whatever is in it, unless it is told (selfdir).
+kselftest = $(MAKE) -C $(SELFTEST) -I $(call $(1),$(SELFTESTS))/kselftest \
+	selfdir=$(call $(1),$(SELFTESTS)) OUTPUT=$(call $(1),$(BUILD)/$(2))
+from_suite = $(if $(filter /%,$(1)),$(1),../../../../$(1))
 
-python = PYTHONPYCACHEPREFIX=$(abspath $(BUILD))/pycache vm/python.sh
+python = PYTHONPYCACHEPREFIX="$$(realpath -m $(BUILD))/pycache" vm/python.sh
 
 all: programs
 
 programs: $(SELFTESTS)/lib.mk $(BUILD)/init
 	@mkdir -p $(BUILD)/selftests
-	@+$(call kselftest,selftests) all
+	@+$(call kselftest,from_suite,selftests) all
 
 # Not part of the suite. Oracles: they show that what it asserts can come out otherwise.
 # Hardware: what it leaves alone, and leaves behind, on a machine with data on it.
@@ -69,7 +90,7 @@ $(BUILD)/%_test: check/%_test.c $(BUILD)/selftests/rows.o $(BUILD)/selftests/lib
 		$(shell pkg-config --cflags --libs liburing libpmem2 libndctl blkid)
 
 run_tests: programs
-	@+$(call kselftest,selftests) run_tests
+	@+$(call kselftest,abspath,selftests) run_tests
 
 # The calls that check/shake.c takes the place of.
 comma := ,
@@ -83,9 +104,9 @@ $(BUILD)/shake.o: check/shake.c check/shake.h
 
 shaken: programs $(BUILD)/shake.o
 	@mkdir -p $(BUILD)/shaken
-	@+LDFLAGS="$(SHAKEN) $(abspath $(BUILD)/shake.o)" $(call kselftest,shaken) all
+	@+LDFLAGS="$(SHAKEN) $(call from_suite,$(BUILD)/shake.o)" $(call kselftest,from_suite,shaken) all
 
-$(abspath $(BUILD))/framework/tools/testing/selftests/lib.mk:
+$(BUILD)/framework/tools/testing/selftests/lib.mk:
 	python3 -m vm.kernel.source $(BUILD)
 
 # Static: PID 1 must not depend on what else is in the guest.
@@ -94,13 +115,13 @@ $(BUILD)/init: $(wildcard vm/init/*)
 	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -o $@ $(filter %.c,$^)
 
 install-tree:
-	tree/tree.sh install $(KDIR)
+	tree/tree.sh install $(TREE)
 
 uninstall-tree:
-	tree/tree.sh uninstall $(KDIR)
+	tree/tree.sh uninstall $(TREE)
 
 patch:
-	tree/tree.sh patch $(KDIR) $(BUILD)/patch
+	tree/tree.sh patch $(TREE) $(BUILD)/patch
 
 defects:
 	$(python) -m vm.run.defects defects $(patsubst %,'%',$(DEFECTS))

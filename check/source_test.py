@@ -28,6 +28,13 @@ def run(*words, **options) -> str:
     return done.stdout
 
 
+def copy_to(checkout: Path) -> None:
+    """Copies all files of this checkout that git knows."""
+    for name in tracked():
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, checkout / name, follow_symlinks=False)
+
+
 def tracked(*patterns: str) -> list[str]:
     return run("git", "ls-files", *patterns, cwd=ROOT).split()
 
@@ -36,11 +43,14 @@ class Sources(unittest.TestCase):
     """Each check names the files that it finds fault with."""
 
     def test_builds_without_warnings(self):
-        with tempfile.TemporaryDirectory() as build:
-            run("make", "-C", ROOT, f"BUILD={build}", f"KDIR={FRAMEWORK}", "USERCFLAGS=-Werror",
-                "programs")
+        """Checkout and kernel tree are in a path with spaces."""
+        with tempfile.TemporaryDirectory() as scratch:
+            checkout, tree = Path(scratch, "a check out"), Path(scratch, "a 'tree'")
+            copy_to(checkout)
+            tree.symlink_to(FRAMEWORK)
+            run("make", "-C", checkout, f"KDIR={tree}", "USERCFLAGS=-Werror", "programs")
             # A fork copies the mappings of every library, and a test forks a lot.
-            for program in (Path(build) / "selftests").glob("*_test"):
+            for program in (checkout / "build/selftests").glob("*_test"):
                 needed = re.findall(r"NEEDED.*\[(\w+)", run("readelf", "-d", program))
                 self.assertLessEqual(set(needed), {"liburing", "libc"}, program)
 
@@ -195,8 +205,20 @@ class KernelTree(unittest.TestCase):
         self.assertEqual(makefile.read_text(), text)
 
     def test_no_kernel_tree(self):
-        with self.assertRaisesRegex(AssertionError, "is not a kernel tree: name one by KDIR="):
-            run("make", "-s", "-C", ROOT, "install-tree", f"KDIR={self.scratch}")
+        for name in (self.scratch, self.tree / "nonesuch", self.scratch / "none such"):
+            with self.assertRaisesRegex(AssertionError, "no such kernel tree|is not a kernel tree: "
+                                                        "name one by KDIR="):
+                run("make", "-s", "-C", ROOT, "install-tree", f"KDIR={name}")
+
+    def test_tree_with_a_space(self):
+        spaced = self.scratch / "a tree's"
+        self.tree.rename(spaced)
+        self.tree = spaced
+        before = self.files()
+        self.top("install-tree")
+        self.assertTrue((spaced / "tools/testing/selftests/dax_break/settings").exists())
+        self.top("uninstall-tree")
+        self.assertEqual(self.files(), before)
 
     def test_patch(self):
         """It applies, is in good style, and all of the suite is in it."""
