@@ -5,7 +5,14 @@
 
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# What is closed would be the next file that is opened, which is this script if it was bash
+# that did.
+self=${BASH_SOURCE[0]}
+[[ -e /dev/fd/0 && ! /dev/fd/0 -ef $self ]] || exec 0</dev/null
+[[ -e /dev/fd/1 && ! /dev/fd/1 -ef $self ]] || exec 1>/dev/null
+[[ -e /dev/fd/2 && ! /dev/fd/2 -ef $self ]] || exec 2>/dev/null
+
+here=$(cd "$(dirname "$self")" && pwd)
 
 if ! command -v python3 >/dev/null; then
 	case " $* " in
