@@ -8,7 +8,9 @@ check/source_test.py sees to that.
     base        where things are; RunError: a run cannot go on
     arch        what is special about x86-64
     progress    what a long piece of work is doing, for whoever watches
-    command     exit status, errors and interruption of every command; locks; make
+    errors      what to say of an error, and what to do about it
+    supervisor  runs a program that ends with whoever has started it
+    command     exit status and interruption of every command; programs, locks; make
 
     kernel/     which kernel to boot
         apt         Debian's packages, without touching the machine's own apt
@@ -58,6 +60,7 @@ check/source_test.py sees to that.
 
     run/        the commands
         guests      what guests are for: a run's fleet, a single program, a shell
+        runs        what is kept of each run of run_tests.sh
         schedule    which tests run in which guest, and when
         pool        runs tests in as many guests as keep the processors busy
         host        runs programs on this machine instead

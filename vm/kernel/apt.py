@@ -21,7 +21,8 @@ from pathlib import Path
 
 from .. import progress
 from ..base import RunError
-from ..command import lock
+from ..command import child, lock
+from ..errors import explain, write_text
 
 SUITES = ("bookworm", "bookworm-backports", "trixie", "trixie-backports")
 COMPONENT = "main"
@@ -64,18 +65,15 @@ Dir::Cache::srcpkgcache "";
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """Runs a command and returns what it prints; RunError if it fails."""
-    try:
-        done = subprocess.run(command, cwd=cwd, text=True, capture_output=True,
-                              stdin=subprocess.DEVNULL,
-                              env={**os.environ, "LC_ALL": "C"})
-    except FileNotFoundError:
-        raise RunError(f"{command[0]} is not installed: run vm/packages.sh") from None
-    if done.returncode:
-        said = [" ".join(line.split()) for line in done.stderr.splitlines() if line.strip()]
+    with child(*command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+               env={**os.environ, "LC_ALL": "C"}) as running:
+        out, err = running.communicate()
+    if running.returncode:
+        said = [" ".join(line.split()) for line in err.splitlines() if line.strip()]
         errors = [line for line in said if line.startswith("E: ")] or said
         raise RunError(f"{command[0]}: {errors[0].removeprefix('E: ').rstrip('.')}"
-                       if errors else f"{command[0]} failed ({done.returncode})")
-    return done.stdout
+                       if errors else f"{command[0]} failed ({running.returncode})")
+    return out
 
 
 class Apt:
@@ -165,8 +163,7 @@ class Apt:
             self.dir.mkdir(parents=True, exist_ok=True)
             held = lock(self.dir / "lock", self.dir)
         except OSError as error:
-            raise RunError(f"cannot write to {self.dir} ({error.strerror}): "
-                           "remove it, or run as its owner") from error
+            raise RunError(f"cannot write to {explain(error)}") from error
         with held:
             work = self.dir / "scratch"
             shutil.rmtree(work, ignore_errors=True)
@@ -200,13 +197,13 @@ class Apt:
             (self.dir / name).mkdir(parents=True, exist_ok=True)
         (self.dir / "status").touch()
         architecture = run("dpkg", "--print-architecture").strip()
-        self.config.write_text(CONFIG.format(dir=self.dir, architecture=architecture))
+        write_text(self.config, CONFIG.format(dir=self.dir, architecture=architecture))
         mirror = os.environ.get("DEBIAN_MIRROR") or self._host_mirror()
         sources = "".join(f"deb [signed-by={KEYRING}] {mirror} {suite} {COMPONENT}\n"
                           for suite in SUITES)
         if not self.sources.exists() or self.sources.read_text() != sources:
             self.stamp.unlink(missing_ok=True)      # that was another mirror's index
-            self.sources.write_text(sources)
+            write_text(self.sources, sources)
 
     def _host_mirror(self) -> str:
         """The site from which this machine gets the packages of Debian itself.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .. import arch
 from ..base import RunError
+from ..errors import about, write_text
 from . import image, modules
 from .apt import Apt
 from .image import Kernel
@@ -54,7 +55,7 @@ def _offered(apt: Apt) -> list[str]:
         return answer.read_text(encoding="utf-8").split()
     offered = _ask_for_kernels(apt)
     with apt.scratch() as work:
-        (work / answer.name).write_text("\n".join(offered), encoding="utf-8")
+        write_text(work / answer.name, "\n".join(offered))
         (work / answer.name).rename(answer)
     return offered
 
@@ -108,9 +109,10 @@ def _fetch(apt: Apt, version: str, home: Path) -> None:
                 raise RunError(f"no {name} in {', '.join(packages)}: use another kernel")
             shutil.copyfile(found, kernel / name)
         if elf := image.unpack(kernel / "vmlinuz"):
-            (kernel / "vmlinux").write_bytes(elf)
-        (kernel / "modules").write_text(
-            MADE_FOR + "".join(f"{module.name}\n" for module in collected))
+            with about(kernel / "vmlinux"):
+                (kernel / "vmlinux").write_bytes(elf)
+        write_text(kernel / "modules",
+                   MADE_FOR + "".join(f"{module.name}\n" for module in collected))
         home.parent.mkdir(exist_ok=True)
         shutil.rmtree(home, ignore_errors=True)     # made for other modules
         kernel.rename(home)

@@ -25,6 +25,7 @@ from pathlib import Path
 from .. import progress
 from ..base import ROOT, RunError
 from ..command import lock, logged
+from ..errors import about, write_text
 from . import source, switches
 from .image import FRAGMENTS, Kernel
 
@@ -88,10 +89,18 @@ def kernel(what: str, build: Path) -> Kernel:
     return Tree(build, debug=what == "debug").kernel(*patches)
 
 
+def check_place(build: Path) -> None:
+    """RunError if the kernel's makefiles do not work there."""
+    if re.search(r"[\s:]", str(build.resolve())):
+        raise RunError(f"no kernel can be built below {build}: its makefiles take no path with a "
+                       "space or colon; move this checkout")
+
+
 class Tree:
     """The copy of a source in which one configuration is built."""
 
     def __init__(self, build: Path, debug: bool = False) -> None:
+        check_place(build)
         self.build = build.resolve()
         self.home = self.build / "kbuild"
         self.fragments = [*FRAGMENTS, CONFIG, *([DEBUG_CONFIG] if debug else [])]
@@ -190,7 +199,7 @@ class Tree:
             return
         logged("make", "-C", self.dir, "tinyconfig", log=self.log)
         config = self.dir / ".config"
-        with config.open("a", encoding="utf-8") as out:
+        with about(config), config.open("a", encoding="utf-8") as out:
             out.write("".join(texts))
         logged("make", "-C", self.dir, "olddefconfig", log=self.log)
         have = set(config.read_text(encoding="utf-8").splitlines())
@@ -198,7 +207,7 @@ class Tree:
                 if option not in have]
         if lost:
             print(f"# {self.source.name} does not have {', '.join(lost)}", file=sys.stderr)
-        stamp.write_text(wanted, encoding="utf-8")
+        write_text(stamp, wanted)
 
     def patched(self, *patches: Patch) -> dict[str, bytes]:
         """The files that @patches change. RunError if one does not change all that it names."""
@@ -214,7 +223,8 @@ class Tree:
         if not source.is_file():
             raise RunError(f"{patch.name} does not apply: no {name} in {self.source.name}")
         before = before or source.read_bytes()
-        result.write_bytes(before)
+        with about(result):
+            result.write_bytes(before)
         logged("spatch", "--very-quiet", "--no-includes", "--in-place", "--sp-file", patch.path,
             result, log=self.log)
         after = result.read_bytes()
@@ -230,11 +240,12 @@ class Tree:
         note = self.dir / PATCHED
         before = note.read_text(encoding="utf-8").split() if note.exists() else []
         # Names all that may differ until this is done, in case it is interrupted.
-        note.write_text("\n".join({*before, *changed}), encoding="utf-8")
+        write_text(note, "\n".join({*before, *changed}))
         for name in {*before, *changed}:
             path = self.dir / name
             wanted = changed.get(name) or (self.source / name).read_bytes()
             if path.read_bytes() != wanted:
                 path.unlink()
-                path.write_bytes(wanted)
-        note.write_text("\n".join(changed), encoding="utf-8")
+                with about(path):
+                    path.write_bytes(wanted)
+        write_text(note, "\n".join(changed))

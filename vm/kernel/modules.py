@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 from ..base import RunError
+from ..errors import about
 
 # What to insert, in this order where dependencies leave a choice. A module that is
 # built in, or that the kernel does not have, is left out: its configuration tells
@@ -79,7 +80,8 @@ def collect(directory: Path, version: str, dest: Path) -> list[Path]:
                     add(wanted)
         # Renamed into place because another run may be reading the old one.
         part = dest / f".{name}.{os.getpid()}"
-        part.write_bytes(data)
+        with about(part):
+            part.write_bytes(data)
         ordered.append(part.rename(dest / f"{name}.ko"))
 
     dest.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..base import RunError
+from ..errors import about
 
 DEFAULT = "nvdimm"
 
@@ -199,7 +200,7 @@ def make_disk(path: Path) -> Path:
     """The content, in a file that all guests share."""
     if not path.exists():
         # Of a name of its own: other guests may be about to do the same.
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as out:
+        with about(path), tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as out:
             for page in range(DISK_PAGES):
                 out.write(struct.pack("<Q", DISK_TAG | page) * 512)
         os.replace(out.name, path)

@@ -17,8 +17,9 @@ from shlex import quote
 
 from .. import arch
 from ..base import RunError
+from ..command import die_with_parent
 from .backend import PORT
-from .machine import Machine, die_with_parent
+from .machine import Machine
 from .monitor import Monitor, MonitorError
 
 # From the start of QEMU to the first word of the guest's init. Seconds.

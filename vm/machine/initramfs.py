@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..base import RunError
+from ..errors import about
 
 # Programs of the host that the tests and the shell run in the guest.
 HOST_PROGRAMS = ("mkfs.ext4", "e2fsck", "mkfs.xfs", "xfs_repair", "busybox")
@@ -70,7 +71,7 @@ def write(image: Path, init: Path, modules: list[Path], programs: list[Path],
         if not path:
             raise RunError(f"{name} is missing: see vm/packages.sh --no-install")
         host[name] = path
-    with image.open("wb") as out:
+    with about(image), image.open("wb") as out:
         cpio = Cpio(out)
         for directory in ("proc", "sys", "dev", "tmp", "run", "mnt", "etc"):
             cpio.add(directory, DIRECTORY)

@@ -2,9 +2,7 @@
 """A machine to emulate: everything that QEMU must be told, and the server beside it."""
 
 import contextlib
-import ctypes
 import os
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -12,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import arch
+from ..command import die_with_parent
+from ..errors import say
 from .backend import BACKENDS, DEFAULT, Backend, Files, disks, memory
 
 # How long a server gets to end after QEMU. Seconds.
 SERVER_SECONDS = 5
-PR_SET_PDEATHSIG = 1
 
 # Expedited: a test that removes a block device waits for several RCU grace periods. And
 # neither measures against attacks nor accounts, which nobody needs here: they are dear in an
@@ -121,10 +120,6 @@ class Machine:
                     server.wait()
 
 
-def die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def shell(machine: Machine) -> int:
     """The guest with its console on this terminal. Returns QEMU's exit status."""
     with machine.serving() as served:
@@ -132,6 +127,6 @@ def shell(machine: Machine) -> int:
                                      "-serial", "chardev:console", "-serial", "null"]
         for end in served:
             words += ["-chardev", f"socket,id=server,fd={end.fileno()}"]
-        print("# leave the shell to end the guest", flush=True)
+        say("# leave the shell to end the guest")
         return subprocess.run(words, preexec_fn=die_with_parent, check=False,
                               pass_fds=[end.fileno() for end in served]).returncode

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .. import arch
 from ..base import RunError, version
+from ..command import die_with_parent
 from ..kernel.apt import SUITES, Apt
 
 FROM = SUITES[-1]       # the newest
@@ -32,14 +33,14 @@ def at_least(wanted: str, build: Path) -> list[str]:
     """
     here = arch.here()
     machines_own = [here.qemu]
-    if version(_said_by(machines_own)) >= version(wanted):
+    if version(said_by(machines_own)) >= version(wanted):
         return machines_own
     homes = _fetched(build)
     if not homes or version(homes[-1].name) < version(wanted):
         homes.append(_fetch(wanted, build))
     home = homes[-1]
     command = _command(home)
-    if not _said_by(command):
+    if not said_by(command):
         raise RunError(f"the QEMU in {home} does not run here: remove it to get another, "
                        f"or install QEMU {wanted} or newer")
     return command
@@ -49,10 +50,10 @@ def newest(build: Path) -> list[str]:
     """The same for the newest that is here, fetched or not. Newer ones emulate faster."""
     here = arch.here()
     homes = _fetched(build)
-    if not homes or version(homes[-1].name) <= version(_said_by([here.qemu])):
+    if not homes or version(homes[-1].name) <= version(said_by([here.qemu])):
         return [here.qemu]
     command = _command(homes[-1])
-    return command if _said_by(command) else [here.qemu]
+    return command if said_by(command) else [here.qemu]
 
 
 def _fetched(build: Path) -> list[Path]:
@@ -67,7 +68,7 @@ def _command(home: Path) -> list[str]:
             *(word for directory in here.firmware for word in ("-L", str(home / directory)))]
 
 
-def _said_by(command: list[str]) -> str:
+def said_by(command: list[str]) -> str:
     """The version of the QEMU that @command runs; empty if it does not run."""
     try:
         done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
@@ -111,7 +112,7 @@ def trial_boot(accel: str = "kvm") -> bool:
                    "-device", here.trial_device]
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,
-                                  timeout=TRIAL_SECONDS, check=False)
+                                  timeout=TRIAL_SECONDS, check=False, preexec_fn=die_with_parent)
         except subprocess.TimeoutExpired:
             return False
         return done.returncode == here.trial_status

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from .. import progress
+from ..errors import STDOUT, about
 from .results import Case
 from .tally import Kind, Tally, clock
 
@@ -50,7 +51,8 @@ class Watch(AbstractContextManager):
 
     def message(self, line: str) -> None:
         """A line that must be seen."""
-        print(line, file=self.stream, flush=True)
+        with about(STDOUT):
+            print(line, file=self.stream, flush=True)
 
     def close(self) -> None:
         """Leaves a terminal as it was. May be called again."""

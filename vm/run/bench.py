@@ -16,6 +16,7 @@ from pathlib import Path
 from .. import command
 from ..ask.request import Request
 from ..base import BUILD, RunError
+from ..errors import about, say
 from ..kernel import choose
 from ..machine.backend import BACKENDS, DEFAULT
 from ..report import watch
@@ -106,13 +107,13 @@ def run(argv: list[str]) -> int:
         rows = [row for kernel in kernels for fs in BACKENDS[DEFAULT].filesystems
                 for row in measure(kernel, fs, view)]
     tsv, svg = OUTPUT / "bench.tsv", OUTPUT / "bench.svg"
-    with tsv.open("w", encoding="utf-8") as out:
+    with about(tsv), tsv.open("w", encoding="utf-8") as out:
         writer = csv.DictWriter(out, list(rows[0]), delimiter="\t", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     if subprocess.run(["gnuplot"], input=script(rows, svg), text=True, check=False).returncode:
         raise RunError("gnuplot failed, see above")
-    print(f"{tsv}\n{svg}")
+    say(str(tsv), str(svg))
     return command.Status.PASSED
 
 

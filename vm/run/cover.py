@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ..ask import quick
 from ..ask.suite import Test
+from ..errors import write_text
 from .hunt import Reference
 from .schedule import GUEST_SECONDS, PROGRAM_SECONDS
 
@@ -72,5 +73,5 @@ def write_quick(reference: Reference, failing: Mapping[str, list[str]]) -> None:
     caught = sum(bool(tests & set(chosen)) for tests in useful.values())
     seconds = sum(map(cost, chosen)) + sum(dict(map(start, chosen)).values())
     order = [t.name for t in reference.suite.tests if t.name in chosen]
-    quick.TABLE.write_text(HEAD.format(caught=caught, all=len(failing), seconds=seconds)
-                           + "".join(f"{name}\n" for name in order), encoding="utf-8")
+    write_text(quick.TABLE, HEAD.format(caught=caught, all=len(failing), seconds=seconds)
+               + "".join(f"{name}\n" for name in order))

@@ -29,6 +29,7 @@ from ..ask.request import Request
 from ..ask.suite import Suite, Test
 from ..base import BUILD, ROOT, RunError
 from ..command import Status
+from ..errors import write_text
 from ..kernel.image import Kernel
 from ..kernel.kbuild import Patch, read_patches
 from ..kernel.choose import PATCHES
@@ -199,8 +200,8 @@ def run_defects(reference: Reference, patches: list[Patch]) -> Status:
         outcome = outcomes[patch.name] = try_defect(reference, patch, kernel)
         outcome.key = keys[patch.name]
         save(file, {name: asdict(o) for name, o in outcomes.items()})
-        TABLE.write_text(table(read_patches("defects"), outcomes,
-                               never_failing(reference, outcomes)), encoding="utf-8")
+        write_text(TABLE, table(read_patches("defects"), outcomes,
+                                never_failing(reference, outcomes)))
         reference.view.message(f"{outcome.status:8} {patch.name} {outcome}")
     if all(p.name in outcomes for p in read_patches("defects")):
         write_quick(reference, {p.name: outcomes[p.name].tests for p in read_patches("defects")})

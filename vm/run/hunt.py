@@ -13,6 +13,7 @@ from ..ask.durations import Durations
 from ..ask.request import Request
 from ..ask.suite import Suite, Test
 from ..base import BUILD, ROOT, SOURCE
+from ..errors import write_text
 from ..kernel.image import Kernel
 from ..kernel.kbuild import Tree
 from ..report.results import Case, Results
@@ -42,7 +43,7 @@ def load(path: Path) -> dict:
 
 def save(path: Path, data: dict) -> None:
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf-8")
+    write_text(part, json.dumps(data, indent=1, sort_keys=True))
     part.rename(path)
 
 
