@@ -58,7 +58,7 @@ python = PYTHONPYCACHEPREFIX="$$(realpath -m $(BUILD))/pycache" vm/python.sh
 
 all: programs
 
-programs: $(SELFTESTS)/lib.mk $(BUILD)/init
+programs: $(SELFTESTS)/lib.mk $(BUILD)/selftests/init
 	@mkdir -p $(BUILD)/selftests
 	@+$(call kselftest,from_suite,selftests) all
 
@@ -110,8 +110,8 @@ $(BUILD)/framework/tools/testing/selftests/lib.mk:
 	python3 -m vm.kernel.source $(BUILD)
 
 # Static: PID 1 must not depend on what else is in the guest.
-$(BUILD)/init: $(wildcard vm/init/*)
-	@mkdir -p $(BUILD)
+$(BUILD)/selftests/init: $(wildcard vm/init/*)
+	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -o $@ $(filter %.c,$^)
 
 install-tree:
@@ -145,7 +145,7 @@ race:
 	$(python) -m vm.run.race $(KERNEL) $(RACE)
 
 clean:
-	rm -rf $(BUILD)/selftests $(BUILD)/shaken $(BUILD)/shake.o $(BUILD)/init
+	rm -rf $(BUILD)/selftests $(BUILD)/shaken $(BUILD)/shake.o
 
 distclean:
 	rm -rf $(BUILD)

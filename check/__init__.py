@@ -12,6 +12,9 @@
     watch_test      what terminals show of a run while it goes on
     backend_test    what QEMU is told, and which QEMU
     store_test      where snapshots are kept, and how a guest starts from one
+    runs_test       what is kept of runs, and that they leave each other's alone
+    errors_test     files that cannot be written, closed descriptors, what failed
+    ended_test      commands that are ended while they build: nothing stays behind
     virtiofs_test   the server of virtiofs
     recipes_test    the recipes of the suite's README.rst
     runner_test     the runner against guests that panic, hang, lack memory, ...

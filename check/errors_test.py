@@ -45,7 +45,8 @@ class Full(unittest.TestCase):
         for option in ("--list", "--help"):
             self.assertEqual(run_tests("--no-install", option, shell=">/dev/full"),
                              (Status.NOT_RUN, f"run_tests.sh: standard output: {full}"))
-        self.assertEqual(list(BUILD.glob("run-*")), [])
+        self.assertEqual([left for left in BUILD.glob("run-*")
+                          if not Path("/proc", left.name.removeprefix("run-")).exists()], [])
 
     def test_nobody_reads(self):
         status, err = run_tests("--list", shell="| true; exit ${PIPESTATUS[0]}")

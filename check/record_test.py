@@ -148,7 +148,8 @@ class News(Scratch):
             base.lacks([test("fine")])
 
     def status(self, found, crash: str = "", base: Earlier | None = None, **request) -> Status:
-        ours = cli.Run(Request(**request), None, [], Watch(io.StringIO()), lambda line: None, base)
+        ours = cli.Run(unittest.mock.Mock(), Request(**request), None, [], Watch(io.StringIO()),
+                       lambda line: None, base)
         ours.results = found
         ours.report = report(found, base)
         if crash:
@@ -197,7 +198,7 @@ class Compared(Scratch):
         after.write(paths[1])
         out = io.StringIO()
         with (contextlib.redirect_stdout(out),
-              unittest.mock.patch("vm.command.make", side_effect=AssertionError)):
+              unittest.mock.patch("vm.command.made", side_effect=AssertionError)):
             status = cli.main(["--compare", *map(str, paths)])
         return status, out.getvalue()
 

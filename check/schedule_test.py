@@ -212,7 +212,7 @@ class Kept(unittest.TestCase):
         Durations.read().learn({"d.e.f": (2.00049, 0.5)})
         self.assertEqual(json.loads(self.measured.read_text(encoding="utf-8")),
                          {"a.b.c": [1.0, 1.0], "d.e.f": [2.0, 0.5]})
-        self.assertEqual(list(self.measured.parent.iterdir()), [self.measured])
+        self.assertEqual(list(self.measured.parent.glob("[!.]*")), [self.measured])
 
     def test_table(self):
         """A row for each fixture and filesystem, which is read as it was written."""

@@ -170,13 +170,12 @@ class Keys(unittest.TestCase):
             file.write_text("one")
             file.chmod(0o755)
         self.enterContext(mock.patch.object(launch, "LIBRARIES", self.files["libraries"]))
-        self.enterContext(mock.patch.object(launch, "BUILD", scratch))
         self.enterContext(mock.patch.object(initramfs, "HOST_PROGRAMS", ("mkfs",)))
         self.enterContext(mock.patch.object(initramfs, "host_program",
                                             return_value=self.files["mkfs"]))
         self.launcher = Launcher(Kernel("7.3", self.files["image"], [self.files["module"]],
                                         self.files["config"], "here"), [self.files["program"]],
-                                 Store(scratch / "snapshots"))
+                                 Store(scratch / "snapshots"), scratch)
         self.machine = Machine(self.files["image"], scratch / "run-1/initramfs",
                                Files(scratch / "run-1"), "tcg", 1024,
                                qemu=[str(self.files["qemu"])], ram_in_file=True)

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..base import BUILD, ROOT
+from ..command import lock
+from ..errors import write_text
 from .suite import Suite, Test, load
 
 MEASURED = BUILD / "durations.json"
@@ -47,25 +49,22 @@ class Durations:
 
     @classmethod
     def read(cls) -> "Durations":
-        """An unreadable file only makes guesses worse."""
-        measured: dict[str, Cost] = {}
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-            for title, (seconds, cpu) in json.loads(MEASURED.read_text(encoding="utf-8")).items():
-                measured[title] = Cost(float(seconds), float(cpu))
-        return cls(measured, _read_table())
+        return cls(_read_measured(), _read_table())
 
     def of(self, test: Test) -> Cost:
         return (self._measured.get(test.title)
                 or self._table.get((test.fixture, test.fs)) or UNKNOWN)
 
     def learn(self, costs: Mapping[str, tuple[float, float]]) -> None:
-        """Keeps what tests have cost this time."""
-        self._measured |= {title: Cost(*cost) for title, cost in costs.items()}
-        part = MEASURED.with_suffix(".part")
-        part.write_text(json.dumps({title: [round(cost.seconds, 3), round(cost.cpu, 2)]
-                                    for title, cost in sorted(self._measured.items())},
-                                   indent=0), encoding="utf-8")
-        part.rename(MEASURED)
+        """Keeps what tests have cost this time, and what other runs have learnt meanwhile."""
+        with lock(MEASURED.with_name(".durations.lock"), MEASURED):
+            self._measured |= _read_measured()
+            self._measured |= {title: Cost(*cost) for title, cost in costs.items()}
+            part = MEASURED.with_suffix(".part")
+            write_text(part, json.dumps({title: [round(cost.seconds, 3), round(cost.cpu, 2)]
+                                         for title, cost in sorted(self._measured.items())},
+                                        indent=0))
+            part.rename(MEASURED)
 
     def table(self, tests: Iterable[Test]) -> str:
         """vm/durations, from the tests that have been measured."""
@@ -79,6 +78,15 @@ class Durations:
         return HEAD + "".join(rows)
 
 
+def _read_measured() -> dict[str, Cost]:
+    """An unreadable file only makes guesses worse."""
+    measured: dict[str, Cost] = {}
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        for title, (seconds, cpu) in json.loads(MEASURED.read_text(encoding="utf-8")).items():
+            measured[title] = Cost(float(seconds), float(cpu))
+    return measured
+
+
 def _read_table() -> dict[tuple[str, str], Cost]:
     table = {}
     with contextlib.suppress(FileNotFoundError):
@@ -90,7 +98,7 @@ def _read_table() -> dict[tuple[str, str], Cost]:
 
 
 def main(suite: Suite) -> None:
-    TABLE.write_text(Durations.read().table(suite.tests), encoding="utf-8")
+    write_text(TABLE, Durations.read().table(suite.tests))
 
 
 if __name__ == "__main__":

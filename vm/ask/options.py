@@ -12,7 +12,7 @@ from ..command import Parser
 from ..kernel import choose
 from ..kernel.choose import Kind, Spec
 from ..machine import backend
-from .request import DEBUG_PATIENCE, Request
+from .request import DEBUG_PATIENCE, RUNS, Request
 
 DEBUG = Spec(Kind.BUILT, "debug")
 
@@ -85,12 +85,15 @@ ENVIRONMENT
     KDIR              kernel tree to take the kselftest framework from, and to build;
                       default: Debian's linux-source package
     DAX_BREAK_SEED    start of the random numbers, to repeat a run that printed it
+    DAX_BREAK_RUNS    how many runs to keep in build/runs, default: {runs}
     DEBIAN_MIRROR     where to get Debian's packages; default: where apt gets them
     NO_COLOR          if set, a terminal gets no colours; TERM=dumb: nothing but plain lines
 
 FILES
-    build/last-run/   results.ktap and results.json of the last run, its guests' consoles
-                      (console.*.log), and what virtiofs servers said (server.*.log)
+    build/last-run    link to the last run in build/runs, DATE-KERNEL: results.ktap,
+                      results.json, its guests' consoles (console.*.log), what virtiofs
+                      servers said (server.*.log), build.log, the kernel's config, versions,
+                      command. The oldest run goes, unless you rename it
     build/snapshots/  states of guests that have booted; removed when nobody uses them and
                       all of them take more than 8 GiB, the oldest first
     known-bugs        failures that are old news
@@ -112,6 +115,7 @@ EXAMPLES
     ./run_tests.sh --kernel debian:6.12 'mapped.*.by_nobody'
     ./run_tests.sh --json new.json --html new.html --baseline old.json
 """.format(backends=", ".join(backend.BACKENDS), filesystems=", ".join(backend.FILESYSTEMS),
+           runs=RUNS,
            usual=", ".join(f"{backend.usual(fs)} for {fs}" for fs in backend.FILESYSTEMS))
 
 
@@ -144,6 +148,13 @@ def seed(name: str) -> str:
     if text and not text.isdecimal():
         raise RunError(f"{name}={text} is not a number: take one that a run has printed")
     return text
+
+
+def _kept() -> int:
+    text = os.environ.get("DAX_BREAK_RUNS") or str(RUNS)
+    if not text.isdecimal() or not int(text):
+        raise RunError(f"DAX_BREAK_RUNS={text} is not a number of runs to keep")
+    return int(text)
 
 
 def _parser() -> Parser:
@@ -187,7 +198,7 @@ def parse(argv: list[str]) -> Request:
         parser.error(f"{args['kernel']} has modules of its own: leave --modules out")
     args["kernel"] = replace(args["kernel"], modules=modules)
     number = seed("DAX_BREAK_SEED")
-    args["compare"] = tuple(args["compare"])
+    args["compare"], args["runs"] = tuple(args["compare"]), _kept()
     request = Request(**args, environment=(f"DAX_BREAK_SEED={number}",) if number else (),
                       argv=tuple(argv))
     if request.kernel == DEBUG:

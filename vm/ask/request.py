@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..kernel.choose import Spec
 
+RUNS = 20               # of which build/runs has what came of them
 TIMEOUT = 1200          # seconds for a guest; four times as long as a slow machine takes
 DEBUG_PATIENCE = 10     # how much longer everything may take on a kernel that finds errors
 
@@ -43,6 +44,7 @@ class Request:
     snapshots: bool = True      # guests may start from one
     jobs: int = os.cpu_count() or 1     # processors to keep busy
     quick: bool = False         # only the tests that show most of what can be wrong
+    runs: int = RUNS            # to keep what came of them, this one included
     fail_fast: bool = False     # up to the first failure that is new
     argv: tuple[str, ...] = ()  # as it was asked for
 

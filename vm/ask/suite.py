@@ -2,13 +2,16 @@
 """The suite as the runner sees it: the tests in its programs."""
 
 import fnmatch
+import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from ..base import SOURCE, RunError
+from .. import command
+from ..base import BUILD, SOURCE, RunError
 from ..machine.backend import BACKENDS, DEFAULT, usual
 
 
@@ -124,6 +127,19 @@ class Suite:
         if wanted == [t.name for t in self.tests if t.program == program]:
             return []
         return [word for name in wanted for word in ("-r", name)]
+
+
+def build(log: Path, directory: Path) -> Suite:
+    """Builds the suite, and puts its programs into @directory, where nobody replaces them."""
+    with command.made("programs", log):
+        directory.mkdir()
+        for program in (BUILD / "selftests").iterdir():
+            if program.is_file() and os.access(program, os.X_OK):
+                try:
+                    os.link(program, directory / program.name)
+                except OSError:         # it is another user's
+                    shutil.copy2(program, directory)
+    return load(directory)
 
 
 def load(directory: Path, source: Path = SOURCE) -> Suite:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..base import BUILD, RunError
+from ..errors import about
 from ..kernel.image import Kernel, required
 from . import qemu, snapshot
 from .backend import BACKENDS, DEFAULT, Files, make_disk
 from .guest import Guest
-from .launch import Launcher, Start
+from .launch import TOOLS, Launcher, Start
 from .machine import Machine, shell
 
 SNAPSHOTS = BUILD / "snapshots"
@@ -29,6 +30,7 @@ class Settings:
     seconds: float = 1200       # to boot, and for what it is told to do at once
     verbose: bool = False       # their consoles go to our standard error
     snapshots: bool = True      # they may start from one
+    tools: Path = TOOLS         # where init and the server are
 
 
 class Fleet:
@@ -47,7 +49,8 @@ class Fleet:
         self.about = f"kernel: {kernel.origin}; accelerator: {self.accel} ({reason})"
         self._stack = contextlib.ExitStack()
         store = self._stack.enter_context(snapshot.Store(SNAPSHOTS))
-        self.launcher = Launcher(kernel, programs, store if settings.snapshots else None)
+        self.launcher = Launcher(kernel, programs, store if settings.snapshots else None,
+                                 settings.tools)
         self._qemu: dict[str, list[str]] = {}       # by the version it must have
         self._obstacles: dict[str, str] = {}        # by backend, once looked for
         self._running: set[Guest] = set()
@@ -95,6 +98,10 @@ class Fleet:
                 self._qemu[wanted] = qemu.newest(BUILD)
             return self._qemu[wanted]
 
+    def qemu_version(self, backend: str) -> str:
+        """Of the QEMU that runs guests with @backend; empty if there can be none."""
+        return "" if self.obstacle(backend) else qemu.said_by(self._qemu_for(backend))
+
     def console(self, name: str) -> Path:
         """What the kernel of the guest called @name prints."""
         return self.logs / f"console.{name}.log"
@@ -127,7 +134,7 @@ class Fleet:
         with self.console(name).open("wb") as log:
             start = Start(self.machine(name, backend, consent), self.settings.seconds,
                           self._printer(log), self.logs / f"server.{name}.log", on_guest,
-                          small_window, testbed)
+                          small_window, testbed, self.settings.tools)
             try:
                 with self.launcher.start(start) as guest:
                     yield guest
@@ -140,13 +147,14 @@ class Fleet:
         boots = self.machine("shell", backend)
         self.launcher.write_image(boots, orders)
         start = Start(boots, self.settings.seconds, lambda data: None,
-                      self.logs / "server.shell.log")
+                      self.logs / "server.shell.log", tools=self.settings.tools)
         return shell(start.served(boots))
 
     def _printer(self, log) -> Callable[[bytes], None]:
         def on_console(data: bytes) -> None:
-            log.write(data)
-            log.flush()
+            with about(log.name):
+                log.write(data)
+                log.flush()
             if self.settings.verbose:
                 sys.stderr.buffer.write(data)
                 sys.stderr.flush()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..base import BUILD, RunError
+from ..errors import about, write_text
 from ..kernel.image import Kernel
 from . import initramfs, snapshot
 from .backend import DISKS_ORDER, SMALL_WINDOW_MIB, TAG, WINDOW_MIB, Files
@@ -26,6 +27,8 @@ TESTBED = "testbed 60"
 ENTROPY = 32
 # In a snapshot: uname -r of the guest, and what its kernel printed while it booted.
 RELEASE, CONSOLE = "release", "console"
+# Where the build leaves what guests need beside tests.
+TOOLS = BUILD / "selftests"
 # Changes whenever a library is installed.
 LIBRARIES = Path("/etc/ld.so.cache")
 
@@ -45,6 +48,7 @@ class Start:
     on_guest: Callable[[Guest], None] = lambda guest: None      # QEMU has been started
     small_window: bool = False      # of virtiofs
     testbed: bool = True            # with filesystems made
+    tools: Path = TOOLS             # the server is in there
 
     def served(self, machine: Machine) -> Machine:
         """@machine with the server that its backend takes."""
@@ -52,7 +56,7 @@ class Start:
             return machine
         window = SMALL_WINDOW_MIB if self.small_window else WINDOW_MIB
         return replace(machine, server_log=self.server_log, server=(
-            str(BUILD / "selftests/virtiofs_server"), TAG, str(window)))
+            str(self.tools / "virtiofs_server"), TAG, str(window)))
 
     def guest(self, machine: Machine) -> Guest:
         guest = Guest(machine, self.seconds, lambda message: None, self.on_console)
@@ -67,6 +71,7 @@ class Launcher:
     kernel: Kernel
     programs: list[Path]
     store: snapshot.Store | None    # None: no snapshots
+    tools: Path = TOOLS             # init is in there
     release: str = ""               # uname -r, once a guest has told it
     _locks: dict[str, threading.Lock] = field(default_factory=dict)     # by snapshot
 
@@ -92,7 +97,7 @@ class Launcher:
 
     def write_image(self, machine: Machine, orders: list[str]) -> None:
         machine.image.parent.mkdir(exist_ok=True)
-        initramfs.write(machine.image, BUILD / "init", self.kernel.modules, self.programs,
+        initramfs.write(machine.image, self.tools / "init", self.kernel.modules, self.programs,
                         self._plan(machine) + orders)
 
     def _plan(self, machine: Machine) -> list[str]:
@@ -141,14 +146,14 @@ class Launcher:
             return self.store.find(name)
 
     def _save(self, wanted: Start, orders: list[str], part: Path) -> None:
-        with (part / CONSOLE).open("wb") as log:
+        with about(part), (part / CONSOLE).open("wb") as log:
             def on_console(data: bytes) -> None:
                 wanted.on_console(data)
                 log.write(data)
 
             with self._boot(replace(wanted, on_console=on_console), orders) as guest:
                 guest.save(part / snapshot.STATE)
-        (part / RELEASE).write_text(self.release, encoding="utf-8")
+        write_text(part / RELEASE, self.release)
 
     def _key(self, machine: Machine, orders: list[str]) -> str:
         words = replace(machine, files=Files(Path("files"))).hardware()
@@ -160,7 +165,7 @@ class Launcher:
                                   Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M)[:2])
         return snapshot.key([*words, machine.kernel_command_line(), host,
                              *self._plan(machine), *orders],
-                            [*tools, machine.kernel, BUILD / "init", *self.kernel.modules,
+                            [*tools, machine.kernel, self.tools / "init", *self.kernel.modules,
                              *self.programs])
 
     def _go_on(self, wanted: Start, home: Path) -> Guest | None:

@@ -24,11 +24,14 @@ STATE, USE = "state", "use"
 
 
 def key(words: Iterable[str], files: Iterable[Path]) -> str:
-    """The name of a snapshot that depends on these. A file that is as old is the same."""
+    """The name of a snapshot that depends on these.
+
+    A file that is called the same and is as old is the same, wherever it is.
+    """
     digest = hashlib.sha256("\0".join(words).encode())
     for file in files:
         there = file.stat()
-        digest.update(f"\0{file}\0{there.st_size}\0{there.st_mtime_ns}".encode())
+        digest.update(f"\0{file.name}\0{there.st_size}\0{there.st_mtime_ns}".encode())
     return digest.hexdigest()[:20]
 
 

@@ -2,21 +2,27 @@
 """run_tests.sh: the phases of a run, in their order, and its exit status."""
 
 import contextlib
+import platform
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from .. import command
+from .. import command, errors
 from ..ask import options, quick, suite
 from ..ask.durations import Durations
 from ..ask.request import Request
 from ..ask.suite import Suite, Test
 from ..base import BUILD, RunError
 from ..command import Status
+from ..errors import about, say
+from ..kernel import kbuild
 from ..kernel.choose import Kind
+from ..kernel.choose import choose as choose_kernel
+from ..kernel.image import Kernel
 from ..machine.guest import End
 from ..report import account, compare, known, record, watch
 from ..report.console import shortened
@@ -25,51 +31,55 @@ from ..report.results import Case, Results
 from ..report.tally import Kind as Meaning
 from ..report.text import Report
 from . import host, outputs
-from .guests import fleet, shell
+from .guests import PROGRAMS, fleet, run_directory, shell
 from .pool import Crash, Pool
+from .runs import LAST_RUN, Kept, keep
 from .schedule import plan
 
-LAST_RUN = BUILD / "last-run"
 TAIL_LINES = 60             # of the console of a guest that has crashed ...
 KEPT_LINES = 200            # ... and of that in the record
 
 
 @contextlib.contextmanager
-def ktap_sink(also: Path | None, to_stdout: bool) -> Iterator[Callable[[str], None]]:
+def ktap_sink(ours: Path, also: Path | None, to_stdout: bool) -> Iterator[Callable[[str], None]]:
     """Yields a function that writes a line of KTAP at once, to wherever it is wanted."""
     with contextlib.ExitStack() as stack:
-        try:
-            files = [stack.enter_context(path.open("w", encoding="utf-8"))
-                     for path in (LAST_RUN / "results.ktap", also) if path]
-        except OSError as error:
-            raise RunError(f"cannot write {error.filename}: {error.strerror}") from error
+        files = [(path, stack.enter_context(unbuffered(path))) for path in (ours, also) if path]
 
         def emit(line: str) -> None:
             if to_stdout:
-                print(line, flush=True)
-            for file in files:
-                file.write(line + "\n")
-                file.flush()
+                say(line)
+            for path, file in files:
+                with about(path):
+                    rest = line.encode() + b"\n"
+                    while rest:
+                        rest = rest[file.write(rest):]
 
         yield emit
 
 
-def build(request: Request) -> None:
+def unbuffered(path: Path) -> BinaryIO:
+    """A new file. What cannot be written now is not tried again when it is closed."""
+    try:
+        return path.open("wb", buffering=0)
+    except OSError as error:
+        raise RunError(f"cannot write {errors.explain(error)}") from error
+
+
+def build(request: Request, ours: Kept, directory: Path) -> Suite:
     """Installs and builds whatever a run takes."""
-    command.install(*(["kbuild"] if request.kernel.kind is Kind.BUILT else []),
-                    allowed=request.install)
-    LAST_RUN.mkdir(parents=True, exist_ok=True)
-    if not request.list_only:
-        for pattern in ("console.*", "server.*"):
-            for old in LAST_RUN.glob(pattern):
-                old.unlink()
-    command.make("programs", LAST_RUN / "build.log")
+    built = request.kernel.kind is Kind.BUILT
+    if built:
+        kbuild.check_place(BUILD)
+    command.install(*(["kbuild"] if built else []), allowed=request.install)
+    return suite.build(ours.directory / "build.log", directory / PROGRAMS)
 
 
 @dataclass
 class Run:
     """Tests that are run, and those who are told of their results."""
 
+    kept: Kept
     request: Request
     suite: Suite
     chosen: list[Test]
@@ -101,13 +111,16 @@ class Run:
             self._ktap.left()
 
     def on_host(self) -> None:
+        self.kept.name(platform.release())
         self.view.begin(len(self.chosen))
         host.run(self.request, self.suite, self.results, self.view)
 
-    def in_guests(self) -> None:
+    def in_guests(self, directory: Path) -> None:
         durations = Durations.read()
         expected = sum(durations.of(test).seconds for test in self.chosen)
-        with fleet(self.request, self.suite.programs, LAST_RUN) as guests:
+        kernel = named_kernel(self.request, self.kept)
+        with fleet(self.request, self.suite.programs, self.kept.directory, kernel,
+                   directory) as guests:
             self.view.message(f"# {guests.about}")
             self.record.origin = guests.kernel.origin
             self.record.accelerator = guests.accel
@@ -116,8 +129,12 @@ class Run:
                         plan(self.chosen, durations.of, self.request.jobs, quick.read()),
                         self.request.jobs, self.view)
             self._stop = pool.stop
+            workers = pool.workers(self.request.jobs)
+            for backend in sorted({test.backend for test in self.chosen}):
+                if version := guests.qemu_version(backend):
+                    self.kept.add_version(f"QEMU for {backend}", version)
             try:
-                pool.run(pool.workers(self.request.jobs))
+                pool.run(workers)
             finally:
                 self.crashes = pool.crashes
         durations.learn(pool.costs)
@@ -127,14 +144,14 @@ class Run:
         self._ktap.close()
         self.view.close()
         self.report.phases.update(phases)
-        print(self.report.text())
+        say(self.report.text())
         run = account.fill(self.record, self.report)
         run.status = self.status()
         run.crashes = [record.Crash(crash.guest, crash.end.value,
                                     crash.case.test.title if crash.case else "",
                                     shortened(_lines(crash.console), 0, KEPT_LINES))
                        for crash in self.crashes]
-        outputs.write(run, self.request, LAST_RUN)
+        outputs.write(run, self.request, self.kept.directory)
 
     def abort(self, error: BaseException) -> None:
         """The run cannot go on: tests that have no result say why."""
@@ -176,6 +193,13 @@ def choose(request: Request, the_suite: Suite) -> list[Test]:
     return chosen
 
 
+def named_kernel(request: Request, ours: Kept) -> Kernel:
+    """The kernel of the run, by which that is then called."""
+    kernel = choose_kernel(request.kernel, BUILD)
+    ours.name(kernel.version, kernel)
+    return kernel
+
+
 def run(request: Request, the_suite: Suite | None = None) -> tuple[int, Report | None]:
     """A whole run, of @the_suite if that is given, else of the built one."""
     started = time.monotonic()
@@ -186,27 +210,30 @@ def run(request: Request, the_suite: Suite | None = None) -> tuple[int, Report |
         view = stack.enter_context(watch.open(sys.stdout, stdout_is_ktap))
         if not request.list_only:
             view.message(f"# building the suite ({LAST_RUN / 'build.log'})")
-        build(request)
-        the_suite = the_suite or suite.load(BUILD / "selftests")
+        kept = stack.enter_context(keep(request.runs, passing=request.list_only))
+        directory = stack.enter_context(run_directory(request.keep))
+        built_suite = build(request, kept, directory)
+        the_suite = the_suite or built_suite
         chosen = choose(request, the_suite)
         if request.list_only:
-            print("\n".join(t.title for t in chosen))
+            say(*(t.title for t in chosen))
             return Status.PASSED, None
         if request.shell:
             view.close()
-            with fleet(request, the_suite.programs, LAST_RUN) as guests:
+            kernel = named_kernel(request, kept)
+            with fleet(request, the_suite.programs, kept.directory, kernel, directory) as guests:
                 return shell(guests, chosen), None
         if earlier and (lacks := earlier.lacks(chosen)):
             view.message(f"# {lacks}")
         also = request.ktap if str(request.ktap) != "-" else None
-        ours = Run(request, the_suite, chosen, view,
-                   stack.enter_context(ktap_sink(also, stdout_is_ktap)), earlier)
+        ours = Run(kept, request, the_suite, chosen, view, stack.enter_context(
+            ktap_sink(kept.directory / "results.ktap", also, stdout_is_ktap)), earlier)
         built = time.monotonic()
         try:
             if request.host:
                 ours.on_host()
             else:
-                ours.in_guests()
+                ours.in_guests(directory)
         except BaseException as error:
             ours.abort(error)
             raise
@@ -220,7 +247,7 @@ def run(request: Request, the_suite: Suite | None = None) -> tuple[int, Report |
 def compare_runs(before: Path, after: Path) -> Status:
     """Tells what changed from one run to the other."""
     found = compare.Comparison(record.read(before), record.read(after))
-    print(found.text())
+    say(found.text())
     return Status.FAILED if found.worse else Status.PASSED
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from ..ask.request import Request
 from ..ask.suite import Test
 from ..base import BUILD, RunError
+from ..errors import say
 from ..kernel.choose import choose
 from ..kernel.image import Kernel
 from ..machine.fleet import Fleet, Settings
+from ..machine.launch import TOOLS
 
+PROGRAMS = "programs"           # in the run_directory(): those of this run
 SHELL = "shell /bin/with_pmem /bin/sh"      # an order for init.c
 
 
@@ -40,16 +43,20 @@ def run_directory(keep: bool = False) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def fleet(request: Request, programs: list[Path], logs: Path,
-          kernel: Kernel | None = None) -> Iterator[Fleet]:
-    """Guests for @request with @programs in them, on its kernel if not on @kernel."""
-    programs = [*programs, BUILD / "selftests/with_pmem"]       # by which they get a filesystem
+          kernel: Kernel | None = None, directory: Path | None = None) -> Iterator[Fleet]:
+    """Guests for @request with @programs in them, on its kernel if not on @kernel.
+
+    @directory: the run_directory(), if that is there already, with PROGRAMS.
+    """
+    tools = directory / PROGRAMS if directory else TOOLS
+    programs = [*programs, tools / "with_pmem"]     # by which they get a filesystem
     logs.mkdir(parents=True, exist_ok=True)
     settings = Settings(request.accel, request.memory_mib, request.timeout, request.verbose,
-                        request.snapshots)
-    with (run_directory(request.keep) as directory,
-          Fleet(kernel or choose(request.kernel, BUILD), programs, directory, logs,
-                settings) as ours):
-        yield ours
+                        request.snapshots, tools)
+    with contextlib.ExitStack() as stack:
+        directory = directory or stack.enter_context(run_directory(request.keep))
+        yield stack.enter_context(Fleet(kernel or choose(request.kernel, BUILD), programs,
+                                        directory, logs, settings))
 
 
 def run_program(request: Request, name: str, program: str, orders: list[str], logs: Path,
@@ -66,9 +73,9 @@ def run_program(request: Request, name: str, program: str, orders: list[str], lo
         elif message.startswith("end "):
             ends.append(message.rpartition(" ")[2])
 
-    with fleet(request, [BUILD / "selftests" / program], logs) as ours:
+    with fleet(request, [TOOLS / program], logs) as ours:
         ours.room(1)
-        print(f"# {ours.about}", flush=True)
+        say(f"# {ours.about}")
         # It makes a testbed of its own, of another size than the tests need.
         with ours.guest(name, testbed=False) as guest:
             guest.on_message = hear
