@@ -16,6 +16,10 @@ class RunError(Exception):
     """
 
 
+class KernelError(RunError):
+    """A kernel does not build, lacks options or does not boot. Another one may."""
+
+
 def version(text: str) -> tuple[int, ...]:
     """1:6.12.107+deb13-amd64 -> (6, 12, 107); empty if it does not begin with numbers."""
     match = re.match(r"(?:\d+:)?(\d+(?:\.\d+)*)", text)

@@ -8,26 +8,29 @@ compiles what has changed. Below build/kbuild:
     source-7.3      what Debian's package holds
     built-KEY/      a copy of a source, in which a configuration is built
     built-KEY/.patched  files of that copy that now differ from the source
+    built-KEY.files     what of a git tree has been copied
 
 Patches are Coccinelle's: they say which code is meant, not on which line it is, and so
 apply to more than one version. Those of defects/ break a kernel, those of fixes/ mend it.
 """
 
+import contextlib
 import fnmatch
 import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import progress
-from ..base import ROOT, RunError
+from ..base import ROOT, KernelError, RunError
 from ..command import lock, logged
 from ..errors import about, write_text
-from . import source, switches
-from .image import FRAGMENTS, Kernel
+from . import switches
+from .image import FRAGMENTS, Kernel, enabled_in, required
+from .source import newest
 
 CONFIG = ROOT / "vm/kbuild.config"
 # Added to that for a kernel that finds errors, and is slow.
@@ -35,7 +38,13 @@ DEBUG_CONFIG = ROOT / "vm/kbuild-debug.config"
 
 PATCHED = ".patched"
 COPIED = ".copied"
-CONFIGURED = ".configured"      # a hash of the fragments that .config was made from
+# A hash of what .config was made from, then the options that it lacks.
+CONFIGURED = ".configured"
+# Without this QEMU does not start a vmlinux.
+BOOT_OPTIONS = ["CONFIG_PVH"]
+# A build that fails like this says nothing about the kernel.
+MACHINE_FAILED = re.compile(r"No space left on device|Cannot allocate memory|Killed signal|"
+                            r"is not installed|compiler '.*' not found")
 
 
 @dataclass(frozen=True)
@@ -96,24 +105,41 @@ def check_place(build: Path) -> None:
                        "space or colon; move this checkout")
 
 
-class Tree:
-    """The copy of a source in which one configuration is built."""
+def identity(source: Path) -> str:
+    """What tells trees of the same name apart."""
+    return hashlib.sha256(bytes(source)).hexdigest()[:8]
 
-    def __init__(self, build: Path, debug: bool = False) -> None:
+
+@contextlib.contextmanager
+def _kernel_is_to_blame() -> Iterator[None]:
+    try:
+        yield
+    except RunError as error:
+        if MACHINE_FAILED.search(str(error)):
+            raise
+        raise KernelError(str(error)) from error
+
+
+class Tree:
+    """The copy of a source in which one configuration is built.
+
+    The source is @source; without one, KDIR's or Debian's.
+    """
+
+    def __init__(self, build: Path, debug: bool = False, source: Path | None = None) -> None:
         check_place(build)
         self.build = build.resolve()
         self.home = self.build / "kbuild"
         self.fragments = [*FRAGMENTS, CONFIG, *([DEBUG_CONFIG] if debug else [])]
-        kdir = os.environ.get("KDIR")
-        given = Path(kdir) if kdir else source.newest(self.build, self.home, "source-")
-        self.source = given.resolve()
-        key = hashlib.sha256(bytes(self.source)).hexdigest()[:8]
-        self.dir = self.home / f"built-{key}{'-debug' if debug else ''}"
+        given = source or os.environ.get("KDIR")
+        self.source = Path(given or newest(self.build, self.home, "source-")).resolve()
+        self.dir = self.home / f"built-{identity(self.source)}{'-debug' if debug else ''}"
         self.log = self.dir.with_suffix(".log")
         self.home.mkdir(parents=True, exist_ok=True)
         self._lock = lock(self.dir.with_suffix(".lock"), self.dir)
-        self._copy(again=bool(kdir))
-        self._configure()
+        self._copy(again=bool(given))
+        with _kernel_is_to_blame():
+            self._configure()
 
     def kernel(self, *patches: Patch) -> Kernel:
         """The kernel with @patches, and nothing else, applied."""
@@ -147,12 +173,22 @@ class Tree:
 
     def _make(self, changed: dict[str, bytes], names: str) -> Kernel:
         """The kernel whose source differs in the files @changed, by patches called @names."""
+        self._check_options()
         self._apply(changed)
-        with progress.step(self._compiled):
+        # Each build keeps all processors busy by itself.
+        with (lock(self.home / "make.lock", self.home), progress.step(self._compiled),
+              _kernel_is_to_blame()):
             logged("make", "-C", self.dir, f"-j{os.cpu_count()}", "vmlinux", log=self.log)
         version = (self.dir / "include/config/kernel.release").read_text(encoding="utf-8").strip()
         origin = f"{self.source.name}, built here" + (f", with {names}" if names else "")
         return Kernel(version, self.dir / "vmlinux", [], self.dir / ".config", origin, self._lock)
+
+    def _check_options(self) -> None:
+        """KernelError if it cannot run the suite, which is known before it is built."""
+        enabled = enabled_in((self.dir / ".config").read_text(encoding="utf-8"))
+        if lost := [option for option in required() + BOOT_OPTIONS if option not in enabled]:
+            raise KernelError(f"{self.source.name} cannot run the suite: its source does not have "
+                              f"{', '.join(lost)}, or not as configured here")
 
     def _source(self, name: str) -> str:
         return (self.source / name).read_text(encoding="utf-8")
@@ -177,13 +213,12 @@ class Tree:
         git = (self.source / ".git").exists()
         if (self.source / ".config").exists() and not git:
             raise RunError(f"{self.source} has been built in: make mrproper there first")
-        print(f"# copying {self.source}", file=sys.stderr)
+        if not stamp.exists():
+            print(f"# copying {self.source}", file=sys.stderr)
         self.dir.mkdir(exist_ok=True)
         which = ["--recursive"]
         if git:
-            names = self.dir.with_suffix(".files")
-            logged("git", "-C", self.source, "ls-files", "-z", log=names)
-            which = ["--from0", f"--files-from={names}"]
+            which = ["--from0", f"--files-from={self._tracked()}"]
         # Files that are copied later get the current time, so that they are compiled anew.
         link = [] if stamp.exists() else [f"--link-dest={self.source}"]
         with progress.step(lambda: f"copying {self.source.name}"):
@@ -191,11 +226,28 @@ class Tree:
                    log=self.log)
         stamp.touch()
 
+    def _tracked(self) -> Path:
+        """A list of the files in git. The copy is rid of those that were there, and are not now."""
+        names = self.dir.with_suffix(".files")
+        before = names.read_bytes().split(b"\0") if names.exists() else []
+        new = names.with_suffix(".new")
+        logged("git", "-C", self.source, "ls-files", "-z", log=new)
+        for name in set(before) - set(new.read_bytes().split(b"\0")):
+            (self.dir / os.fsdecode(name)).unlink(missing_ok=True)
+        return new.rename(names)
+
     def _configure(self) -> None:
-        """Configures it: tinyconfig and the fragments. Tells which of their options it lacks."""
+        """Configures it: tinyconfig and the fragments. Tells which of their options it lacks.
+
+        Once more if it has become another version, which may have other options.
+        """
         texts = [f.read_text(encoding="utf-8").replace("=m\n", "=y\n") for f in self.fragments]
-        stamp, wanted = self.dir / CONFIGURED, hashlib.sha256("".join(texts).encode()).hexdigest()
-        if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        made_from = hashlib.sha256("".join(texts).encode())
+        for path in self._kconfigs():
+            made_from.update(path.read_bytes())
+        stamp, wanted = self.dir / CONFIGURED, made_from.hexdigest()
+        before, *told = stamp.read_text(encoding="utf-8").split("\n") if stamp.is_file() else [""]
+        if before == wanted:
             return
         logged("make", "-C", self.dir, "tinyconfig", log=self.log)
         config = self.dir / ".config"
@@ -205,9 +257,13 @@ class Tree:
         have = set(config.read_text(encoding="utf-8").splitlines())
         lost = [option for option in re.findall(r"^CONFIG_\w+=y$", "".join(texts), flags=re.M)
                 if option not in have]
-        if lost:
+        if lost and lost != told:
             print(f"# {self.source.name} does not have {', '.join(lost)}", file=sys.stderr)
-        write_text(stamp, wanted)
+        write_text(stamp, "\n".join([wanted, *lost]))
+
+    def _kconfigs(self) -> list[Path]:
+        return sorted(Path(directory, name) for directory, _, names in os.walk(self.dir)
+                      for name in names if name.startswith("Kconfig"))
 
     def patched(self, *patches: Patch) -> dict[str, bytes]:
         """The files that @patches change. RunError if one does not change all that it names."""
@@ -242,8 +298,10 @@ class Tree:
         # Names all that may differ until this is done, in case it is interrupted.
         write_text(note, "\n".join({*before, *changed}))
         for name in {*before, *changed}:
-            path = self.dir / name
-            wanted = changed.get(name) or (self.source / name).read_bytes()
+            path, origin = self.dir / name, self.source / name
+            if not origin.exists():     # this version does not have it
+                continue
+            wanted = changed.get(name) or origin.read_bytes()
             if path.read_bytes() != wanted:
                 path.unlink()
                 with about(path):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..base import BUILD, RunError
+from ..base import BUILD, KernelError, RunError
 from ..errors import about
 from ..kernel.image import Kernel, required
 from . import qemu, snapshot
@@ -43,7 +43,7 @@ class Fleet:
                  settings: Settings):
         self.kernel, self.directory, self.logs, self.settings = kernel, directory, logs, settings
         if missing := kernel.missing(required()):
-            raise RunError(f"{kernel.origin} cannot run the suite: it lacks {', '.join(missing)}; "
+            raise KernelError(f"{kernel.origin} cannot run the suite: it lacks {', '.join(missing)}; "
                            "enable that and build it again")
         self.accel, reason = qemu.accelerator(settings.accelerator)
         self.about = f"kernel: {kernel.origin}; accelerator: {self.accel} ({reason})"

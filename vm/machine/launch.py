@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..base import BUILD, RunError
+from ..base import BUILD, KernelError
 from ..errors import about, write_text
 from ..kernel.image import Kernel
 from . import initramfs, snapshot
@@ -33,7 +33,7 @@ TOOLS = BUILD / "selftests"
 LIBRARIES = Path("/etc/ld.so.cache")
 
 
-class NotBooted(RunError):
+class NotBooted(KernelError):
     """A guest did not come up."""
 
 
@@ -122,7 +122,7 @@ class Launcher:
             guest.on_message = hear
             end = guest.ready()
             if missing:
-                raise RunError(f"this kernel cannot run the suite: it lacks {missing[0]}")
+                raise KernelError(f"this kernel cannot run the suite: it lacks {missing[0]}")
             if end:
                 raise NotBooted(f"{End.NOT_BOOTED.value}: is it a kernel for this machine, with "
                                 "the options of vm/config?")
