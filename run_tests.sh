@@ -15,9 +15,14 @@ self=${BASH_SOURCE[0]}
 here=$(cd "$(dirname "$self")" && pwd)
 
 if ! command -v python3 >/dev/null; then
+	# git bisect run takes 2 for the verdict that a commit is bad, and 255 for none.
 	case " $* " in
-	*" --no-install "*)	"$here/vm/packages.sh" --no-install ;;
-	*)			"$here/vm/packages.sh" ;;
+	*" --bisect "*)	cannot=255 ;;
+	*)		cannot=2 ;;
+	esac
+	case " $* " in
+	*" --no-install "*)	"$here/vm/packages.sh" --no-install || exit $cannot ;;
+	*)			"$here/vm/packages.sh" || exit $cannot ;;
 	esac
 fi
 

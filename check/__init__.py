@@ -9,6 +9,7 @@
     pool_test       guests that share the tests of a run; they are made up
     report_test     the summary of a run, and how far it has come; known-bugs
     patches_test    defects, fixes, and the tables that are made of them
+    bisect_test     git bisect run, with kernels and guests that are made up
     watch_test      what terminals show of a run while it goes on
     backend_test    what QEMU is told, and which QEMU
     store_test      where snapshots are kept, and how a guest starts from one
@@ -24,6 +25,6 @@
     hardware_test   machines with somebody's data on their memory
     defects_test    the suite on kernels that are broken on purpose, a sample of them
 
-example, ktap, parsers and running are what several of them need; circles, parsers and shake
-are commands of their own.
+example, ktap, parsers, running and bisected are what several of them need; circles, parsers
+and shake are commands of their own.
 """

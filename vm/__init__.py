@@ -64,6 +64,7 @@ check/source_test.py sees to that.
         schedule    which tests run in which guest, and when
         pool        runs tests in as many guests as keep the processors busy
         host        runs programs on this machine instead
+        bisect      run_tests.sh --bisect: one commit, for git bisect run
         outputs     the files that a run writes for others
         cli         run_tests.sh
         bench       make bench

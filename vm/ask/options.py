@@ -69,6 +69,9 @@ OPTIONS
                       each of them gets a guest of its own
     --quick           only the few tests that show nearly all that can be wrong
     --fail-fast       stop at the first failure that is new
+    --bisect          a step of "git bisect run": build the git tree in KDIR, or in the
+                      current directory, and tell whether TEST, which must pass on the
+                      good commit and fail on the bad one, fails (docs/bisection.md)
     --jobs N          keep N processors busy (default: all that there are)
     --no-snapshot     boot each guest, instead of starting it from the state of one that
                       has booted earlier (build/snapshots)
@@ -107,6 +110,12 @@ EXIT STATUS
         interrupted
     3   a guest crashed, hung or ran out of time, in a test whose failure is new
     4   all tests were skipped
+    With --bisect:
+    0   the commit is good: all tests passed
+    1   it is bad: a test failed, known or not, or crashed its guest
+    125 it cannot be judged: it does not build or boot, lacks options, skips a test;
+        old commits need a compiler of their time: MAKEFLAGS=CC=gcc-12
+    255 no commit can be: interrupted, bad usage, no QEMU; this ends the bisection
 
 EXAMPLES
     ./run_tests.sh
@@ -114,6 +123,8 @@ EXAMPLES
     ./run_tests.sh --kernel ~/linux --fs xfs
     ./run_tests.sh --kernel debian:6.12 'mapped.*.by_nobody'
     ./run_tests.sh --json new.json --html new.html --baseline old.json
+    cd ~/linux && git bisect start BAD GOOD &&
+        git bisect run ~/dax_break/run_tests.sh --bisect TEST
 """.format(backends=", ".join(backend.BACKENDS), filesystems=", ".join(backend.FILESYSTEMS),
            runs=RUNS,
            usual=", ".join(f"{backend.usual(fs)} for {fs}" for fs in backend.FILESYSTEMS))
@@ -183,11 +194,24 @@ def _parser() -> Parser:
     parser.add_argument("--jobs", type=_number, default=os.cpu_count() or 1)
     parser.add_argument("--no-snapshot", dest="snapshots", action="store_false")
     for option in ("--destructive", "--shell", "--keep", "--verbose", "--quick", "--fail-fast",
-                   "--strict"):
+                   "--strict", "--bisect"):
         parser.add_argument(option, action="store_true")
     parser.add_argument("--no-install", dest="install", action="store_false")
     parser.add_argument("tests", nargs="*")
     return parser
+
+
+def _check_bisect(parser: Parser, request: Request) -> None:
+    if not request.tests:
+        parser.error("--bisect is for tests that tell good from bad: name them")
+    if request.kernel not in (Spec(), DEBUG):
+        parser.error("--bisect builds the commit that the tree is at: leave --kernel, --defect, "
+                     "--fix and --modules out")
+    for name in ("host", "shell", "list_only", "quick", "strict", "ktap", "json", "junit", "html",
+                 "baseline", "compare"):
+        if getattr(request, name):
+            parser.error("--bisect only judges a commit: "
+                         f"leave --{name.removesuffix('_only')} out")
 
 
 def parse(argv: list[str]) -> Request:
@@ -205,6 +229,8 @@ def parse(argv: list[str]) -> Request:
         request = request.slower(DEBUG_PATIENCE)
     if timeout:
         request = replace(request, timeout=timeout)
+    if request.bisect:
+        _check_bisect(parser, request)
     if request.pmem and not request.host:
         parser.error("--pmem names this machine's memory, which only --host uses")
     if request.host and (request.shell or request.kernel != Spec() or request.backends):

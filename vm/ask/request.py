@@ -46,6 +46,7 @@ class Request:
     quick: bool = False         # only the tests that show most of what can be wrong
     runs: int = RUNS            # to keep what came of them, this one included
     fail_fast: bool = False     # up to the first failure that is new
+    bisect: bool = False        # a step of git bisect run
     argv: tuple[str, ...] = ()  # as it was asked for
 
     def command(self) -> str:

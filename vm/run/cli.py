@@ -30,7 +30,7 @@ from ..report.ktap import Ktap
 from ..report.results import Case, Results
 from ..report.tally import Kind as Meaning
 from ..report.text import Report
-from . import host, outputs
+from . import bisect, host, outputs
 from .guests import PROGRAMS, fleet, run_directory, shell
 from .pool import Crash, Pool
 from .runs import LAST_RUN, Kept, keep
@@ -252,6 +252,9 @@ def compare_runs(before: Path, after: Path) -> Status:
 
 
 def main(argv: list[str], the_suite: Suite | None = None) -> int:
+    if bisect.OPTION in argv:
+        return bisect.main(argv, the_suite)
+
     def ours() -> int:
         request = options.parse(argv)
         if request.compare:
