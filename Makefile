@@ -4,6 +4,7 @@
 #	make check		test everything, the runner included
 #	make run_tests		run the programs on this machine, as kselftest does
 #	make install-tree	put the suite into the kernel tree KDIR=; uninstall-tree
+#	make tarball		what kselftest's gen_tar makes of the suite: $(BUILD)/kselftest.tar.xz
 #	make patch		write it as a patch against KDIR= to $(BUILD)/patch
 #	make bench		measure what breaking layouts costs, on two kernels
 #	make race		run races for as long as RACE= says, e.g. RACE='--time 3600'
@@ -120,6 +121,20 @@ install-tree:
 uninstall-tree:
 	tree/tree.sh uninstall $(TREE)
 
+# In a copy of the framework, where the suite is the only test.
+tarball: $(SELFTESTS)/lib.mk
+	rm -rf $(BUILD)/tarball
+	mkdir -p $(BUILD)/tarball/tools/testing/selftests $(BUILD)/tarball/scripts
+	cp $(KDIR)/Makefile $(BUILD)/tarball
+	cp $(KDIR)/scripts/subarch.include $(BUILD)/tarball/scripts
+	cd $(SELFTESTS) && cp -r Makefile lib.mk *.h *.sh kselftest* \
+		$(abspath $(BUILD))/tarball/tools/testing/selftests
+	touch $(BUILD)/tarball/MAINTAINERS
+	tree/tree.sh install $(BUILD)/tarball
+	$(MAKE) -C $(BUILD)/tarball/tools/testing/selftests TARGETS=dax_break FORMAT=.xz gen_tar
+	cp $(BUILD)/tarball/tools/testing/selftests/kselftest_install/kselftest-packages/kselftest.tar.xz \
+		$(BUILD)
+
 patch:
 	tree/tree.sh patch $(TREE) $(BUILD)/patch
 
@@ -150,5 +165,5 @@ clean:
 distclean:
 	rm -rf $(BUILD)
 
-.PHONY: all programs oracles hardware server_test shaken run_tests install-tree uninstall-tree patch defects \
-	fixes shake check bench race clean distclean
+.PHONY: all programs oracles hardware server_test shaken run_tests install-tree uninstall-tree tarball patch \
+	defects fixes shake check bench race clean distclean
