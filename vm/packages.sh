@@ -56,6 +56,8 @@ table() {
 	check	cmd:prove			perl			runs checkpatch, reads results
 	check	file:/usr/lib/python3/dist-packages/tap	python3-tap	reads results
 	check	cmd:rsync			rsync			installs kselftests
+	check	file:/usr/lib/python3/dist-packages/jinja2	python3-jinja2	makes jobs for LAVA
+	check	file:/usr/share/lava-common/lava-schema.py	lava-common	checks them
 	kbuild	cmd:rsync			rsync			copies kernel sources
 	kbuild	cmd:spatch			coccinelle		breaks and mends kernels
 	kbuild	cmd:flex			flex			configures kernels
