@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "alive.h"
 #include "finding.h"
 #include "testbed.h"
 #include "trial/setup.h"
@@ -101,6 +102,49 @@ static inline void program_list(const struct program *program)
 			}
 }
 
+/* What the harness runs in place of each test (program_guard()), and the test. */
+struct program_test {
+	struct __test_metadata *test;
+	void (*fn)(struct __test_metadata *_metadata, struct __fixture_variant_metadata *variant);
+};
+
+static struct program_test *program_tests;
+
+/* Fails the test at once if its filesystem is dead (alive.h). Runners know the words. */
+static inline void program_test_run(struct __test_metadata *_metadata,
+				    struct __fixture_variant_metadata *variant)
+{
+	const struct filesystem *fs = ((const struct fs_op *)variant->data)->fs;
+	const struct program_test *guarded = program_tests;
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s.%s.%s", _metadata->fixture->name, variant->name,
+		 _metadata->name);
+	if (alive_enter(fs, name)) {
+		ksft_print_msg("dead testbed: %s\n", why());
+		_metadata->exit_code = KSFT_FAIL;
+		return;
+	}
+	while (guarded->test != _metadata)
+		guarded++;
+	guarded->fn(_metadata, variant);
+	alive_leave(fs);
+}
+
+static inline void program_guard(void)
+{
+	size_t count = 0;
+
+	for (struct __fixture_metadata *f = __fixture_list; f; f = f->next)
+		for (struct __test_metadata *t = f->tests; t; t = t->next) {
+			program_tests = realloc(program_tests, ++count * sizeof(*program_tests));
+			if (!program_tests)
+				ksft_exit_fail_msg("no memory for the tests\n");
+			program_tests[count - 1] = (struct program_test){ t, t->fn };
+			t->fn = program_test_run;
+		}
+}
+
 /* Sets the testbed up, then runs the harness, which forks every test. */
 static inline int program_run(int argc, char **argv, const struct program *program)
 {
@@ -110,8 +154,10 @@ static inline int program_run(int argc, char **argv, const struct program *progr
 		printf("# built without " BUILT_WITHOUT ": some tests are left out\n");
 	if (!rc && program->unchecked)
 		printf("# no final check of the filesystems: %s\n", program->unchecked);
-	if (!rc)
+	if (!rc) {
+		program_guard();
 		return test_harness_run(argc, argv);
+	}
 	ksft_print_header();
 	if (rc == -EOPNOTSUPP)
 		ksft_exit_skip("%s\n", why());

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "alive.h"
 #include "base/probe.h"
 #include "finding.h"
 #include "gate/gate.h"
@@ -35,5 +36,5 @@ int program_setup(char **argv)
 		printf("# %s\n", why());
 	aftermath_begin();
 	gate_share();
-	return 0;
+	return alive_begin();
 }

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "alive.h"
 #include "finding.h"
 #include "testbed.h"
 #include "trial.h"
@@ -303,9 +304,11 @@ void trial_end(struct trial *trial)
 	dax_file_unmap(&trial->file);
 	dax_file_unmap(&trial->peer);
 	gone = waiter_end(&trial->waiter);
-	if (!gone)
+	if (!gone) {
 		fprintf(stderr, "# left behind: process %d (%s) survives SIGKILL; its file: %s\n",
 			trial->waiter.pid, trial->waiter.name, trial->file.path);
+		alive_doubt(trial->spec.on.fs);
+	}
 	if (gone && trial->op && (trial->op->flags & OP_UNMOUNTS) &&
 	    testbed_mount_again(trial->spec.on.fs))
 		fprintf(stderr, "# %s\n", why());
