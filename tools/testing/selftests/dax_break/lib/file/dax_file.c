@@ -362,10 +362,14 @@ int dax_file_open_direct(const struct dax_file *file, int *fd)
 void dax_file_close(struct dax_file *file, bool busy)
 {
 	dax_file_unmap(file);
-	if (file->path[0] && !busy)
-		unlink(file->path);
 	if (file->path[0] && file->fd >= 0)
 		close(file->fd);
+	/*
+	 * After that: where close(2) of virtiofs does not wait for the server, the last one of
+	 * a file without a name never ends (fixed by 42fbb31310b2).
+	 */
+	if (file->path[0] && !busy)
+		unlink(file->path);
 	file->path[0] = '\0';
 	file->fd = -1;
 	free(file->content);
