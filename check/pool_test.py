@@ -20,10 +20,12 @@ from vm.ask.durations import Cost
 from vm.ask.request import Request
 from vm.ask.suite import Need, Suite, Test
 from vm.machine.guest import End
+from vm.machine.launch import NoTestbed
 from vm.report.ktap import Ktap
 from vm.report.results import Results
 from vm.report.watch import Watch
-from vm.run.pool import TRIES, Pool
+from vm.run import pool as pool_module
+from vm.run.pool import DEATHS, TRIES, Pool
 from vm.run.schedule import guests, plan
 
 TESTS = [Test(program, f"{program}.{fs}_punch.{n}", fs) for program in ("a", "b")
@@ -45,10 +47,18 @@ class Guest:
         self.orders = list(orders)
         words = self.orders[-1].split()
         self.on_message(f"begin {words[2]}")
+        dead = ""
         for name in words[4::2]:
-            self.ran.append(name)
             self.on_message(f"out #  RUN           {name} ...")
+            if dead:
+                self.on_message(f"out # dead testbed: xfs: it hangs, since {dead} has run")
+                self.on_message(f"out #          FAIL  {name}")
+                self.on_message(f"out not ok 1 {name}")
+                continue
+            self.ran.append(name)
             fate = self.fates.get(name, "ok")
+            if fate == "hang":
+                dead, fate = name, "not ok"
             if fate == "crash":
                 with self.console.open("a", encoding="utf-8") as out:
                     out.write(PANIC)
@@ -87,6 +97,9 @@ class Fleet:
 
     @contextlib.contextmanager
     def guest(self, name: str, backend: str, small_window: bool):
+        if backend == "virtiofs":
+            self.started.append(name)
+            raise NoTestbed("virtiofs cannot be mounted")
         self.console(name).touch()
         self.started.append(name)
         self.guests.append(Guest(self.console(name), self.fates, self.ran))
@@ -182,6 +195,65 @@ class Pools(unittest.TestCase):
         self.assertEqual(sum(case.reached for case in cases), TRIES)
         self.assertRegex(cases[-1].diagnosis, f"ended early {TRIES} times before this test")
         self.assertEqual([r.status for r in ktap.read(self.lines)], ["not ok", "ok"])
+
+    def test_after_the_death_of_a_testbed(self):
+        """The test that has killed it has failed; those behind it run in another guest."""
+        pool = self.run_tests(seconds=0.1, a__xfs_punch__2="hang")
+        self.assertEqual(self.statuses(), {"a.xfs_punch.2": "failed"})
+        self.assertEqual(Counter(self.fleet.ran), Counter(t.name for t in TESTS))
+        self.assertEqual(pool.crashes, [])
+        dead = [line for line in self.lines if "dead testbed" in line]
+        self.assertEqual(dead, ["  # dead testbed: xfs: it hangs, since a.xfs_punch.2 has run"])
+
+    def test_deaths_in_a_row(self):
+        """A filesystem that hangs all the time is given up; nothing else is."""
+        hangs = {t.name.replace(".", "__"): "hang" for t in TESTS if t.fs == "xfs"}
+        for jobs in (1, 2, 3):
+            self.run_tests(jobs=jobs, **hangs)
+            self.assertEqual({t.fs for t in TESTS if self.results.cases[t.title].status
+                              != "failed"}, {"ext4"})
+            ran = [name for name in self.fleet.ran if ".xfs_" in name]
+            self.assertGreaterEqual(len(ran), DEATHS)
+            self.assertLess(len(ran), DEATHS + guests(jobs))
+            left = [self.results.cases[t.title] for t in TESTS
+                    if t.fs == "xfs" and t.name not in ran]
+            self.assertTrue(left)
+            for case in left:
+                self.assertFalse(case.reached)
+                self.assertRegex(case.diagnosis, rf"died in {DEATHS} guests in a row \(xfs: .* "
+                                 r"has run\) before this test")
+            self.assertEqual(len(ktap.read(self.lines)), 4)
+
+    def test_deaths_with_life_between(self):
+        """These are of single tests: everything else is run."""
+        hangs = ["a.xfs_punch.0", "a.xfs_punch.4", "b.xfs_punch.4"]
+        tests = [t for t in TESTS if t.fs == "xfs"]
+        with mock.patch.object(pool_module, "guests", lambda jobs: 1):
+            self.run_tests(tests, 1, **{name.replace(".", "__"): "hang" for name in hangs})
+        self.assertGreater(len(hangs), DEATHS)
+        self.assertEqual(self.statuses(), dict.fromkeys(hangs, "failed"))
+        self.assertEqual(Counter(self.fleet.ran), Counter(t.name for t in tests))
+
+    def test_testbeds_that_cannot_be_made(self):
+        """The same, but nothing runs there at all, nor does what is alone."""
+        tests = [Test("v", f"v.virtiofs_punch.{n}", "virtiofs", needs, backend="virtiofs")
+                 for needs in (frozenset(), frozenset({Need.ALONE}))
+                 for n in (range(8) if not needs else range(8, 11))]
+        for jobs in (1, 3):
+            self.run_tests([*tests, *TESTS], jobs)
+            self.assertEqual(self.statuses(), {t.name: "failed" for t in tests})
+            self.assertEqual({self.results.cases[t.title].diagnosis for t in tests},
+                             {f"the testbed had died in {DEATHS} guests in a row "
+                              "(virtiofs cannot be mounted) before this test"})
+            tried = [name for name in self.fleet.started if "virtiofs" in name]
+            self.assertLess(len(tried), DEATHS + guests(jobs) + 3)
+
+    def test_death_of_what_is_alone(self):
+        """A guest of its own for each: none of them costs another one its result."""
+        lone = [Test("c", f"c.xfs_clone.{n}", "xfs", frozenset({Need.ALONE})) for n in range(5)]
+        self.run_tests([*lone, *TESTS], 1, **{t.name.replace(".", "__"): "hang"
+                                              for t in TESTS if t.fs == "xfs"})
+        self.assertEqual({self.results.cases[t.title].status for t in lone}, {"passed"})
 
     def test_a_crash_that_was_to_be_feared(self):
         """It costs nothing but its own guest, and is no crash of the run."""

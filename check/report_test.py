@@ -67,6 +67,16 @@ class Summary(unittest.TestCase):
         self.assertIn("KNOWN it\n    crashes; found by crash.xfs_punch.t and 2 other tests\n"
                       "    P9 broken: the guest crashed", self.text())
 
+    def test_what_another_test_is_to_blame_for(self):
+        """It is old news if that one's failure is, whatever is known of the test itself."""
+        case = self.results.cases["new.xfs_punch.t"]
+        case.reached, case.blame = False, "hang.xfs_punch.t"
+        self.assertNotIn("FAILED", self.text())
+        self.assertIn("KNOWN bug hang\n    hangs; found by hang.xfs_punch.t and 1 other test\n",
+                      self.text())
+        self.results.cases["quiet.xfs_punch.t"].blame = "unheard.xfs_punch.t"
+        self.assertIn("FAILED quiet.xfs_punch.t\n", self.text())
+
     def test_verdicts(self):
         def verdict() -> str:
             return Report(self.results, self.known, "./again", {}).verdict()

@@ -4,12 +4,17 @@
 import itertools
 import random
 import unittest
+from pathlib import Path
+from unittest import mock
 
 from check import ktap
-from check.example import CRASH, EXT4, Told, feed, summary
-from vm.ask.suite import Need, Test
+from check.example import CRASH, EXT4, TESTS, Told, feed, summary
+from vm.ask.request import Request
+from vm.ask.suite import Need, Suite, Test
 from vm.machine.guest import End
+from vm.report.watch import Watch
 from vm.report.words import Finding, last_words
+from vm.run import host
 
 FINAL = frozenset({Need.FINAL})
 REASON = Finding(9, "the guest crashed")
@@ -63,6 +68,45 @@ class Outcomes(unittest.TestCase):
         said = summary(results).text()
         self.assertRegex(said, "FAILED a_test, 2 tests\n.* ran out of time before this test")
         self.assertIn("again: ./again a_test\n", said)
+
+    def test_a_dead_testbed_is_nobodys_failure(self):
+        """But of the test that has killed it. Those behind it have no result yet."""
+        told = Told(EXT4)
+        hangs, behind = (t.name for t in EXT4)
+        guest = told.feed(EXT4, "begin a_test", f"out #  RUN           {hangs} ...",
+                          f"out # {hangs}: Test terminated by timeout", f"out not ok 1 {hangs}",
+                          f"out #  RUN           {behind} ...",
+                          f"out # dead testbed: ext4: nothing ends, since {hangs} has run",
+                          f"out #          FAIL  {behind}", f"out not ok 2 {behind}",
+                          "end a_test 1")
+        self.assertEqual(guest.dead, f"ext4: nothing ends, since {hangs} has run")
+        self.assertEqual([case.test.name for case in guest.finish("")], [behind])
+        self.assertEqual(told.results.cases[hangs].status, "failed")
+        self.assertEqual(told.results.cases[behind].status, "")
+        self.assertEqual(told.results.problems, [])
+
+    def test_a_host_whose_testbed_is_dead(self):
+        """There is no other one: what is left there has failed, and says why."""
+        tests = [*TESTS, *(Test("b_test", f"late.{fs}.one", fs) for fs in ("ext4", "xfs"))]
+        told, ran = Told(tests), []
+
+        def run_one(the_suite, program, chosen, environment, tell) -> str:
+            ran.append(chosen[0].group)
+            for test in chosen:
+                tell(f"out #  RUN           {test.name} ...")
+                if test.fs == "ext4":
+                    tell(f"out # dead testbed: ext4: nothing ends, since {EXT4[0].name} has run")
+                tell(f"out {'not ' if test.fs == 'ext4' else ''}ok 1 {test.name}")
+            return "1"
+
+        with mock.patch.object(host, "run_one", run_one):
+            host.run(Request(host=True), Suite(Path("/nowhere"), tests, 10), told.results,
+                     mock.Mock(spec=Watch))
+        self.assertEqual(ran, ["ext4:a_test", "xfs:a_test", "xfs:b_test"])
+        for case in told.results.cases.values():
+            self.assertEqual((case.status, case.diagnosis), ("passed", "") if case.test.fs == "xfs"
+                             else ("failed", "the testbed had died (ext4: nothing ends, "
+                                   f"since {EXT4[0].name} has run) before this test"))
 
     def test_death_after_the_last_test_is_failure(self):
         results, lines = feed("begin a_test", f"out ok 1 {EXT4[0].name}", "end a_test signal 11",

@@ -58,7 +58,7 @@ class Guest:
         self.killed = False
         self._stack = contextlib.ExitStack()
         self._start = time.monotonic()
-        self._seconds = seconds
+        self._seconds = self._limit = seconds
         with contextlib.ExitStack() as stack:
             self._launch(stack)
             self._stack = stack.pop_all()
@@ -115,13 +115,14 @@ class Guest:
         """Follows it until it waits for an order. Returns how it ended, None: it did not."""
         return self._follow(lambda: self.waiting)
 
-    def obey(self, orders: Iterable[str],
-             enough: Callable[[], bool] = lambda: False) -> End | None:
+    def obey(self, orders: Iterable[str], enough: Callable[[], bool] = lambda: False,
+             seconds: float = 0) -> End | None:
         """Gives it @orders, and follows it until it has carried them out, or did @enough.
 
-        Its time starts anew.
+        Its time starts anew; it has at most @seconds, if given.
         """
         self._start = time.monotonic()
+        self._limit = min(self._seconds, seconds or self._seconds)
         for order in orders:
             pieces = [order[at:at + PIECE] for at in range(0, len(order), PIECE)]
             for number, piece in enumerate(pieces, 1):
@@ -137,7 +138,7 @@ class Guest:
 
     def _follow(self, until: Callable[[], bool]) -> End | None:
         while not self.end and not until():
-            limit = self._seconds if self.booted else min(self._seconds, BOOT_LIMIT)
+            limit = self._limit if self.booted else min(self._limit, BOOT_LIMIT)
             left = self._start + limit - time.monotonic()
             if left <= 0:
                 self.end = End.OUT_OF_TIME if self.booted else End.NOT_BOOTED

@@ -23,6 +23,8 @@ from .monitor import MonitorError
 
 # Of with_pmem, which makes filesystems.
 TESTBED = "testbed 60"
+# What that may take of a server, which has them made already.
+SERVED_SECONDS = 40
 # Bytes for the kernel's random numbers.
 ENTROPY = 32
 # In a snapshot: uname -r of the guest, and what its kernel printed while it booted.
@@ -35,6 +37,10 @@ LIBRARIES = Path("/etc/ld.so.cache")
 
 class NotBooted(KernelError):
     """A guest did not come up."""
+
+
+class NoTestbed(RunError):
+    """It did, but its filesystem cannot be mounted."""
 
 
 @dataclass(frozen=True)
@@ -187,10 +193,15 @@ class Launcher:
                 self._unusable(guest, home)
                 return None
             orders = [f"clock {time.time():.0f}", f"entropy {secrets.token_hex(ENTROPY)}",
-                      *(machine.backend.plugged + (TESTBED,) if served else ())]
+                      *(machine.backend.plugged if served else ())]
             if guest.obey(orders):
                 self._unusable(guest, home)
                 return None
+            if served and (end := guest.obey([TESTBED], seconds=SERVED_SECONDS)):
+                if guest.killed:
+                    return None
+                raise NoTestbed(f"{' '.join(machine.backend.filesystems)} cannot be mounted: "
+                                f"{end.value}")
             stack.pop_all()
         return guest
 

@@ -19,6 +19,8 @@ from .words import Finding, logged, steady_complaint
 RESULT = re.compile(r"^(ok|not ok) \d+ (\S+)(?: # (SKIP)\s*(.*))?")
 RUN = re.compile(r"^#\s+RUN\s+(\S+) \.\.\.")
 BAIL_OUT = re.compile(r"^Bail out! (.*)")
+# Said by each test that finds nothing but hangs (alive.h of the suite), in place of running.
+DEAD = re.compile(r"^# dead testbed: (.*, since (\S+) has run)")
 # What the harness says of all tests of a program: told anew of those of all its parts.
 SUMS = re.compile(r"^(TAP version|\d+\.\.\d+|# (Starting|PASSED|FAILED|Totals)\b"
                   r"|# \d+ skipped test\(s\) detected)")
@@ -40,6 +42,7 @@ class Case:
     seconds: float = 0.0
     reached: bool = True    # False: its program ended before it came to this test
     hung: bool = False      # it ran when the time of its program or guest was over
+    blame: str = ""         # the name of another test, if its failure is that one's fault
     lines: list[str] = field(default_factory=list)      # what the program printed about it
     console: Excerpt = Excerpt()    # what the guest's kernel printed meanwhile
     parts: int = 1          # a final check runs after each part of its program
@@ -143,6 +146,7 @@ class Feed:
         self.untold = dict(self._cases)
         self.running: Case | None = None
         self.status = ""        # how the program ended; empty: it has not yet
+        self.dead, self.killer = "", ""     # why the testbed is, and the test that has done it
         self._log: list[str] = []
         self._lines: list[str] = []
         self._started, self._started_cpu = 0.0, 0.0
@@ -163,6 +167,8 @@ class Feed:
         self.finish("")
 
     def _line(self, line: str) -> None:
+        if self.dead:
+            return
         if match := RUN.match(line):
             self.running, self._log, self._lines = self._cases.get(match[1]), [], [line]
             self._started, self._started_cpu = time.monotonic(), self._cpu()
@@ -174,6 +180,10 @@ class Feed:
             self._skip_all = match[1]
         elif match := BAIL_OUT.match(line):
             self._bail_out = match[1]
+        elif match := DEAD.match(line):
+            # This test has not been run, nor will be those after it: they are still untold.
+            (self.dead, self.killer), self.running = match.groups(), None
+            self.group.remark(line)
         elif match := RECORDED.match(line):
             whose = self.results.recorded.setdefault(match[1], [])
             if match[2] not in whose:       # told by another guest
@@ -239,6 +249,8 @@ class Feed:
             self.running.hung = self.status == "timeout" or End.OUT_OF_TIME.value in str(words)
             self._end_badly(self.running, problem, self._lines)
             return list(self.untold.values())
+        if self.dead:
+            return untold
         # It does not even begin: another try would do no better.
         for case in untold:
             self.give_up(case, problem)
@@ -255,6 +267,6 @@ class Feed:
 
     def give_up(self, case: Case, problem: Finding | str) -> None:
         """@case fails, because its program did not come to it."""
-        case.reached = False
+        case.reached, case.blame = False, self.killer
         self._log = []
         self._end_badly(case, f"{problem} before this test")

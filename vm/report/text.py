@@ -37,7 +37,7 @@ class Report:
 
     def _bugs(self, case: Case) -> Iterable[KnownBug]:
         kernel = version(self.results.kernel)
-        return (b for b in self.known if b.covers(kernel, case.test.name))
+        return (b for b in self.known if b.covers(kernel, case.blame or case.test.name))
 
     def bug(self, case: Case) -> KnownBug | None:
         return next(iter(self._bugs(case)), None)

@@ -26,14 +26,23 @@ def run(request: Request, the_suite: Suite, results: Results, view: Watch) -> No
     if request.destructive:
         environment["DAX_BREAK_DESTRUCTIVE"] = "1"
     results.kernel = platform.release()
+    dead: dict[str, Feed] = {}      # by filesystem: the one that died
     for group in results.groups.values():
         tests = [case.test for case in group.cases]
+        program, fs = tests[0].program, tests[0].fs
         feed = Feed(results, tests, on_run=lambda name: view.doing("host", name))
-        environment["DAX_BREAK_FS"] = tests[0].fs
-        status = run_one(the_suite, tests[0].program, tests, environment, feed.feed)
-        feed.feed(f"end {tests[0].program} {status}")
+        environment["DAX_BREAK_FS"] = fs
+        # There is no other machine for the rest.
+        if fs in dead:
+            feed.dead, feed.killer = dead[fs].dead, dead[fs].killer
+        else:
+            status = run_one(the_suite, program, tests, environment, feed.feed)
+            feed.feed(f"end {program} {status}")
         for case in feed.finish(""):
-            feed.give_up(case, f"{tests[0].program} has ended early")
+            feed.give_up(case, f"the testbed had died ({feed.dead})" if feed.dead else
+                         f"{program} has ended early")
+        if feed.dead:
+            dead[fs] = feed
 
 
 def run_one(the_suite: Suite, program: str, chosen: list[Test], environment: dict[str, str],

@@ -14,6 +14,7 @@ from ..ask.request import Request
 from ..ask.suite import Suite
 from ..machine.fleet import Fleet
 from ..machine.guest import End, Guest
+from ..machine.launch import NoTestbed
 from ..report.console import Console, Excerpt
 from ..report.results import Case, Feed, Results
 from ..report.watch import Watch
@@ -22,6 +23,9 @@ from .schedule import Chunk, Kind, Queue, chunk, guests
 
 # A program that goes down so often in one place is not tried again there.
 TRIES = 3
+# A filesystem whose testbed dies in so many guests in a row is not tested any further: it
+# takes the time limit of a test to notice each.
+DEATHS = 2
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -75,6 +79,8 @@ class Pool:
         self._change = threading.Condition()
         self._running: dict[int, Chunk] = {}        # by number of the worker
         self._bad_ends: Counter[str] = Counter()    # by group
+        self._deaths: Counter[tuple[str, Kind]] = Counter()     # in a row, by place
+        self._given_up: dict[tuple[str, Kind], Feed] = {}       # the last that died, by place
         self._started = 0                           # guests
         self._stopped = False
 
@@ -133,7 +139,21 @@ class Pool:
         if obstacle := self.fleet.obstacle(taken.kind.backend):
             Feed(self.results, taken.tests).skip(obstacle)
             return
-        guest = self._guest_for(worker, taken)
+        # A test that gets a guest of its own may yet be spared.
+        if not taken.alone and (last := self._given_up.get(taken.place)):
+            feed = Feed(self.results, taken.tests)
+            feed.dead, feed.killer = last.dead, last.killer
+            self._give_up(feed, feed.finish(""))
+            return
+        try:
+            guest = self._guest_for(worker, taken)
+        except NoTestbed as error:
+            feed = Feed(self.results, taken.tests)
+            feed.dead = str(error)
+            left = feed.finish("")
+            with self._change:
+                self._died(taken, feed, left)
+            return
         what = taken.tests[0].group
         self.watch.doing(worker.name, what)
         console = self.fleet.console(worker.name)
@@ -172,24 +192,45 @@ class Pool:
             if end and not taken.alone:
                 self.crashes.append(Crash(worker.name, end, self.fleet.console(worker.name),
                                           feed.running))
-            if left:
+            if feed.dead:
+                self._died(taken, feed, left)
+            elif left:
                 self._try_again(taken, feed, left)
+            if not feed.dead and not taken.alone:
+                self._deaths.pop(taken.place, None)
         damaged = any(t.final and self.results.cases[t.title].status == "failed"
                       for t in taken.tests)
-        if end or taken.alone or damaged or worker.guest.soiled or feed.status == "timeout" \
-                or dying(printed):
+        if end or taken.alone or damaged or worker.guest.soiled or feed.dead \
+                or feed.status == "timeout" or dying(printed):
             self.watch.doing(worker.name, "")
             worker.drop()
 
-    def _try_again(self, taken: Chunk, feed: Feed, left) -> None:
+    def _try_again(self, taken: Chunk, feed: Feed, left: list[Case]) -> None:
         """The program has ended before it came to the tests @left."""
         self._bad_ends[feed.group.name] += 1
         if self._bad_ends[feed.group.name] < TRIES:
-            self._queue.add(chunk((case.test for case in left),
-                                  lambda test: Cost(0.1, 0.1), taken.first))
+            self._put_back(taken, left)
             return
         for case in left:
             feed.give_up(case, f"{case.test.program} has ended early {TRIES} times")
+
+    def _died(self, taken: Chunk, feed: Feed, left: list[Case]) -> None:
+        """The testbed has: the tests @left get another guest, or are given up with the rest."""
+        self._deaths[taken.place] += 1
+        if self._deaths[taken.place] < DEATHS:
+            self._put_back(taken, left)
+            return
+        if not taken.alone:
+            self._given_up[taken.place] = feed
+        self._give_up(feed, left)
+
+    def _give_up(self, feed: Feed, left: list[Case]) -> None:
+        for case in left:
+            feed.give_up(case, f"the testbed had died in {DEATHS} guests in a row ({feed.dead})")
+
+    def _put_back(self, taken: Chunk, left: list[Case]) -> None:
+        self._queue.add(chunk((case.test for case in left), lambda test: Cost(0.1, 0.1),
+                              taken.first))
 
     def _guest_for(self, worker: Worker, taken: Chunk) -> Guest:
         if worker.guest and worker.kind == taken.kind and not taken.alone:

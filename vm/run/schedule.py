@@ -51,6 +51,11 @@ class Chunk:
         return Kind.of(self.tests[0])
 
     @property
+    def place(self) -> tuple[str, Kind]:
+        """The filesystem, and what it is on."""
+        return self.tests[0].fs, self.kind
+
+    @property
     def alone(self) -> bool:
         """Is it for a single test, which may take its guest down?"""
         return self.tests[0].alone
