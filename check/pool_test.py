@@ -203,7 +203,7 @@ class Pools(unittest.TestCase):
         self.assertEqual(Counter(self.fleet.ran), Counter(t.name for t in TESTS))
         self.assertEqual(pool.crashes, [])
         dead = [line for line in self.lines if "dead testbed" in line]
-        self.assertEqual(dead, ["  # dead testbed: xfs: it hangs, since a.xfs_punch.2 has run"])
+        self.assertEqual(dead, ["# dead testbed: xfs: it hangs, since a.xfs_punch.2 has run"])
 
     def test_deaths_in_a_row(self):
         """A filesystem that hangs all the time is given up; nothing else is."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..base import BUILD, KernelError
+from ..base import BUILD, KernelError, RunError
 from ..errors import about, write_text
 from ..kernel.image import Kernel
 from . import initramfs, snapshot
