@@ -15,7 +15,7 @@ from unittest import mock
 
 from vm.base import RunError
 from vm.kernel import kbuild
-from vm.kernel.kbuild import Patch, read_patches
+from vm.kernel.patches import Patch, read_patch, read_patches
 from vm.report.watch import Watch
 from vm.run import defects
 
@@ -71,7 +71,7 @@ class Trees(unittest.TestCase):
     def read(self, name: str, call: str) -> Patch:
         path = self.kdir.parent / f"{name}.cocci"
         path.write_text(PATCH.replace("wait", call), encoding="utf-8")
-        return kbuild.read_patch(path)
+        return read_patch(path)
 
     def write(self, text: str):
         (self.kdir / "a.c").write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ from check.example import TESTS
 from vm.ask.suite import Suite, Test
 from vm.base import SOURCE, RunError
 from vm.kernel import kbuild
-from vm.kernel.kbuild import read_patches
+from vm.kernel.patches import Patch, read_patch, read_patches
 from vm.report.results import Case
 from vm.report.words import Finding
 from vm.run import cover, defects
@@ -36,11 +36,11 @@ PATCH = """\
 
 
 class Patches(unittest.TestCase):
-    def read(self, text: str) -> kbuild.Patch:
+    def read(self, text: str) -> Patch:
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory, "break-it.cocci")
             path.write_text(text, encoding="utf-8")
-            return kbuild.read_patch(path)
+            return read_patch(path)
 
     def test_header(self):
         patch = self.read(PATCH)

@@ -18,6 +18,7 @@ check/source_test.py sees to that.
         image       a kernel that can be booted: its configuration; the format of bzImage
         modules     the few modules that a guest needs
         debian      kernels from Debian's packages
+        patches     semantic patches that break or mend a kernel
         switches    many changes of a source in one image, and a guest that chooses
         kbuild      kernels made from source, with semantic patches of defects/ or fixes/
         choose      what --kernel means, as a type; and how to get that kernel

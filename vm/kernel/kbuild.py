@@ -9,9 +9,6 @@ compiles what has changed. Below build/kbuild:
     built-KEY/      a copy of a source, in which a configuration is built
     built-KEY/.patched  files of that copy that now differ from the source
     built-KEY.files     what of a git tree has been copied
-
-Patches are Coccinelle's: they say which code is meant, not on which line it is, and so
-apply to more than one version. Those of defects/ break a kernel, those of fixes/ mend it.
 """
 
 import contextlib
@@ -21,7 +18,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from .. import progress
@@ -30,6 +27,7 @@ from ..command import lock, logged
 from ..errors import about, write_text
 from . import switches
 from .image import FRAGMENTS, Kernel, enabled_in, required
+from .patches import Patch, read_patches
 from .source import newest
 
 CONFIG = ROOT / "vm/kbuild.config"
@@ -45,45 +43,6 @@ BOOT_OPTIONS = ["CONFIG_PVH"]
 # A build that fails like this says nothing about the kernel.
 MACHINE_FAILED = re.compile(r"No space left on device|Cannot allocate memory|Killed signal|"
                             r"is not installed|compiler '.*' not found")
-
-
-@dataclass(frozen=True)
-class Patch:
-    """A semantic patch; its header says what it is about."""
-
-    path: Path
-    what: str                   # the first paragraph
-    fields: dict[str, str]      # "Key: value" lines, continued ones joined
-
-    @property
-    def name(self) -> str:
-        return self.path.stem
-
-    @property
-    def files(self) -> list[str]:
-        return self.fields["File"].split()
-
-    @property
-    def tests(self) -> list[str]:
-        """Patterns of the tests that should show it, as on run_tests.sh's command line."""
-        return self.fields["Test"].split()
-
-
-def read_patch(path: Path) -> Patch:
-    """Reads the comment that a patch begins with, but for the licence in its first line."""
-    comment = re.match(r"(?://.*\n)*", path.read_text(encoding="utf-8"))[0].partition("\n")[2]
-    what, *parts = re.split(r"^([A-Z][a-z]+): ", re.sub(r"^// *", "", comment, flags=re.M),
-                            flags=re.M)
-    fields = {key: " ".join(value.split()) for key, value in zip(parts[::2], parts[1::2])}
-    for wanted in ("Test", "File"):
-        if wanted not in fields:
-            raise RunError(f"{path}: no '// {wanted}: ' line in its header")
-    return Patch(path, " ".join(what.split("\n\n")[0].split()), fields)
-
-
-def read_patches(directory: str) -> list[Patch]:
-    """All of defects or fixes."""
-    return [read_patch(path) for path in sorted((ROOT / directory).glob("*.cocci"))]
 
 
 def kernel(what: str, build: Path) -> Kernel:

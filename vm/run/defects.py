@@ -31,8 +31,8 @@ from ..base import BUILD, ROOT, RunError
 from ..command import Status
 from ..errors import write_text
 from ..kernel.image import Kernel
-from ..kernel.kbuild import Patch, read_patches
 from ..kernel.choose import PATCHES
+from ..kernel.patches import Patch, read_patches
 from ..report import watch
 from .cover import write_quick
 from .hunt import STATE, Hunt, Reference, Usual, digest, load, save
