@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from ..ask import quick
+from ..ask.durations import Durations
 from ..ask.suite import Test
 from ..errors import write_text
 from .hunt import Reference
@@ -61,8 +62,10 @@ def write_quick(reference: Reference, failing: Mapping[str, list[str]]) -> None:
                      and reference.passes(by_name[t])}
               for name, tests in failing.items()}
 
+    durations = Durations.shipped()
+
     def cost(name: str) -> float:
-        return reference.durations.of(by_name[name]).seconds
+        return durations.of(by_name[name]).seconds
 
     def start(name: str) -> tuple[str, float]:
         if by_name[name].alone:
