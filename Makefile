@@ -5,7 +5,7 @@
 #	make run_tests		run the programs on this machine, as kselftest does
 #	make install-tree	put the suite into the kernel tree KDIR=; uninstall-tree
 #	make tarball		what kselftest's gen_tar makes of the suite: $(BUILD)/kselftest.tar.xz
-#	make patch		write it as a patch against KDIR= to $(BUILD)/patch
+#	make patch		write it as a series of patches against KDIR= to $(BUILD)/patch
 #	make bench		measure what breaking layouts costs, on two kernels
 #	make race		run races for as long as RACE= says, e.g. RACE='--time 3600'
 #	make defects		break a kernel in every way of defects/: does the suite see it?

@@ -9,7 +9,7 @@ ALL = ("source_test", "unit_test", "results_test", "ktap_test", "schedule_test",
        "report_test", "record_test", "page_test", "patches_test", "bisect_test", "switches_test",
        "watch_test", "backend_test", "store_test", "runs_test", "errors_test", "ended_test",
        "labs_test", "virtiofs_test", "recipes_test", "runner_test", "parsers_test", "dead_test",
-       "snapshot_test", "suite_test", "hardware_test", "defects_test")
+       "snapshot_test", "suite_test", "hardware_test", "series_test", "defects_test")
 
 
 class Result(unittest.TextTestResult):

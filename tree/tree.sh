@@ -5,7 +5,8 @@
 #
 #   tree/tree.sh install TREE	   copies it there, and adds it to the kselftest targets
 #   tree/tree.sh uninstall TREE	   takes both back
-#   tree/tree.sh patch TREE DIR    writes a patch against TREE to DIR, ready to be mailed
+#   tree/tree.sh patch TREE DIR    writes a series of patches against TREE to DIR, ready to
+#				   be mailed; tree/series/ says what is in which
 #
 # Each may be repeated. A TREE is only changed below tools/testing/selftests.
 
@@ -60,7 +61,8 @@ add_maintainers() {
 	next=$(sed '0,/^Maintainers List/d' "$list" | grep '^[A-Z0-9].[^:]' | grep -v '^[A-Z]:' |
 	       LC_ALL=C awk -v title="${entry%%$'\n'*}" \
 			'$0 > title && (!next_one || $0 < next_one) { next_one = $0 }
-			 END { print next_one }')
+			 END { print next_one }') ||
+		die "$list: no entry that ours could stand before"
 	NEXT=$next ENTRY=$entry awk '
 		$0 == ENVIRON["NEXT"] && !done { print ENVIRON["ENTRY"] "\n"; done = 1 }
 		{ print }
@@ -68,29 +70,33 @@ add_maintainers() {
 	mv "$list.new" "$list"
 }
 
-# In a repository that has no more than the files that the patch is about.
+# In a repository that has no more than the files that the patches are about. Who the author
+# is comes first: git looks for it in more places than one.
 patch() {
 	local tree=$1 out=$2 work who
 
-	who="$(git config user.name) <$(git config user.email)>"
-	[[ $who = ?*" <"?*">" ]] || die "who is the author? git config user.name, user.email"
+	if ! who=$(git -c user.useConfigOnly=true var GIT_AUTHOR_IDENT 2>/dev/null) ||
+	   ! git -c user.useConfigOnly=true var GIT_COMMITTER_IDENT >/dev/null 2>&1; then
+		die "git does not know who the author is: git config --global user.email you@example.org, and user.name"
+	fi
+	who=${who%>*}
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064
 	trap "rm -rf '$work'" EXIT
 	mkdir -p "$work/$selftests" "$out"
+	out=$(cd "$out" && pwd)
 	cp "$tree/MAINTAINERS" "$work"
 	cp "$tree/$selftests/Makefile" "$work/$selftests"
 	git -C "$work" init -q
+	git -C "$work" config user.name "${who% <*}"
+	git -C "$work" config user.email "${who##*<}"
 	git -C "$work" add .
-	git -C "$work" config user.name "$(git config user.name)"
-	git -C "$work" config user.email "$(git config user.email)"
 	git -C "$work" commit -qm base
-	install "$work"
-	add_maintainers "$work/MAINTAINERS" "$(sed "/^#/d; s/@AUTHOR@/$who/" "$here/maintainers")"
-	git -C "$work" add .
-	sed '/^#/d' "$here/changelog" | git -C "$work" commit -qs -F -
-	git -C "$work" format-patch -q -1 -o "$(cd "$out" && pwd)"
-	ls "$out"/0001-*.patch
+	add_target "$work"
+	add_maintainers "$work/MAINTAINERS" "$(sed "/^#/d" "$here/maintainers")"
+	sed -i "s/@AUTHOR@/${who//[&\/\\]/\\&}>/" "$work/MAINTAINERS"
+	cd "$here/.."
+	vm/python.sh -m tree.mail "$tree" "$work" "$out"
 }
 
 [ $# -ge 2 ] || die "usage: install TREE | uninstall TREE | patch TREE DIR"
