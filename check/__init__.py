@@ -16,15 +16,18 @@
     runs_test       what is kept of runs, and that they leave each other's alone
     errors_test     files that cannot be written, closed descriptors, what failed
     ended_test      commands that are ended while they build: nothing stays behind
+    labs_test       jobs for LAVA and KernelCI are what these take
     virtiofs_test   the server of virtiofs
     recipes_test    the recipes of the suite's README.rst
     runner_test     the runner against guests that panic, hang, lack memory, ...
     parsers_test    results in the eyes of parsers that are not ours
+    dead_test       a filesystem on which everything hangs costs little, and no other results
     snapshot_test   guests that start from a snapshot: the same results, and nothing shared
     suite_test      the suite on the default kernel, compared with known-bugs
     hardware_test   machines with somebody's data on their memory
+    series_test     the patches that bring the suite into a kernel tree, one by one
     defects_test    the suite on kernels that are broken on purpose, a sample of them
 
-example, ktap, parsers, running and bisected are what several of them need; circles, parsers
-and shake are commands of their own.
+example, ktap, parsers, running, sample, recorded and bisected are what several of them need;
+circles, parsers and shake are commands of their own.
 """

@@ -8,11 +8,11 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 from unittest import mock
 
+from check.sample import of_today
 from vm.base import RunError
 from vm.kernel import kbuild
 from vm.kernel.patches import Patch, read_patch, read_patches
@@ -20,12 +20,6 @@ from vm.report.watch import Watch
 from vm.run import defects
 
 SAMPLE = 4
-
-
-def sample(patches: list[Patch], size: int, day: int) -> list[Patch]:
-    """@size of @patches; after as many days as it takes, every one has been among them."""
-    start = day * size % len(patches)
-    return (patches + patches)[start:start + size]
 
 
 # All that kbuild wants of a kernel tree. The "kernel" is its only source file.
@@ -143,7 +137,7 @@ class Defects(unittest.TestCase):
     def test_a_sample_is_caught(self):
         """By a test that the defect names."""
         expected = [p for p in self.patches if "Missed" not in p.fields]
-        chosen = sample(expected, SAMPLE, int(time.time()) // 86400)
+        chosen = of_today(expected, SAMPLE)
         tests = {t.name: t for p in chosen for t in defects.named(self.reference.suite, p)}
         self.reference.unbroken(list(tests.values()))
         for each, kernel in defects.kernels(self.reference, chosen):

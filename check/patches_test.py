@@ -6,8 +6,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from check import defects_test
 from check.example import TESTS
+from check.sample import sample
 from vm.ask.suite import Suite, Test
 from vm.base import SOURCE, RunError
 from vm.kernel import kbuild
@@ -84,7 +84,7 @@ class NewFailures(unittest.TestCase):
 
     def test_sample_comes_round(self):
         patches = list(range(10))
-        seen = [p for day in range(4) for p in defects_test.sample(patches, 3, day)]
+        seen = [p for day in range(4) for p in sample(patches, 3, day)]
         self.assertEqual(set(seen), set(patches))
 
     def test_table(self):
