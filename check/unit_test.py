@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -126,6 +127,19 @@ class Commands(unittest.TestCase):
         start = time.monotonic()
         self.assertEqual(self.ends(body), (2, "it: interrupted\n"))
         self.assertLess(time.monotonic() - start, 10)
+
+
+class Python(unittest.TestCase):
+    def test_too_old(self):
+        """One line, and a status that git bisect run does not take for a verdict."""
+        for option, status in (("--list", 2), ("--bisect", 255)):
+            code = ("import sys; sys.version_info = (3, 9, 2); "
+                    f"sys.argv.append('{option}'); import vm")
+            done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True,
+                                  text=True, check=False)
+            self.assertEqual(done.returncode, status)
+            self.assertEqual(done.stderr, "dax_break: this python3 is 3.9, and 3.11 is needed: "
+                                          "put a newer one first in PATH\n")
 
 
 class Options(unittest.TestCase):

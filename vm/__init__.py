@@ -78,3 +78,11 @@ init/ is the guest's side of machine/guest.py; packages.sh names what must be in
 python.sh is the python3 that runs all this;
 config and kbuild*.config are fragments of kernel configurations.
 """
+
+import sys
+
+if sys.version_info < (3, 11):      # before a module is read that this python3 does not understand
+    print("dax_break: this python3 is %d.%d, and 3.11 is needed: put a newer one first in PATH"
+          % sys.version_info[:2], file=sys.stderr)
+    # git bisect run takes 2 for the verdict that a commit is bad, and 255 for none.
+    sys.exit(255 if "--bisect" in sys.argv else 2)
