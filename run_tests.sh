@@ -12,7 +12,7 @@ self=${BASH_SOURCE[0]}
 [[ -e /dev/fd/1 && ! /dev/fd/1 -ef $self ]] || exec 1>/dev/null
 [[ -e /dev/fd/2 && ! /dev/fd/2 -ef $self ]] || exec 2>/dev/null
 
-here=$(cd "$(dirname "$self")" && pwd)
+here=$(cd "$(dirname "$(readlink -f "$self")")" && pwd)
 
 if ! command -v python3 >/dev/null; then
 	# git bisect run takes 2 for the verdict that a commit is bad, and 255 for none.

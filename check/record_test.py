@@ -7,6 +7,7 @@ import json
 import tempfile
 import unittest
 import unittest.mock
+from dataclasses import asdict
 from pathlib import Path
 
 from check.recorded import OUTCOMES, earlier, recorded, report, results, test
@@ -70,12 +71,20 @@ class Files(Scratch):
         self.assertEqual(record.read(self.file), recorded("bad"))
 
     def test_what_is_no_record(self):
+        entry = asdict(Entry("bad.xfs_punch.t", "a_test", "xfs", "nvdimm", "failed"))
         good = {"format": record.FORMAT, "version": 1, "started": "", "command": "", "kernel": ""}
         for why, said in (("is not what", "no json"), ("is not what", ""),
                           ("is not what", [1]), ("is not what", {}),
                           ("has version 2", good | {"version": 2}), ("no tests", good),
                           ("is not what", good | {"tests": [1]}),
-                          ("missing", good | {"tests": [{"name": "x"}]})):
+                          ("there is no 'program'", good | {"tests": [{"name": "x"}]}),
+                          ("there is no 'started'", {"format": record.FORMAT, "version": 1}),
+                          ("is not what", "[" * 100000),
+                          ("null is no 'kernel'", good | {"kernel": None}),
+                          ("7 is no 'name'", good | {"tests": [entry | {"name": 7}]}),
+                          ("no 'status'", good | {"tests": [entry | {"status": "fine"}]}),
+                          ("no 'promises'", good | {"tests": [entry | {"promises": ["a"]}]}),
+                          ("is there 2 times", good | {"tests": [entry, entry]})):
             self.file.write_text(said if isinstance(said, str) else json.dumps(said))
             with self.assertRaisesRegex(RunError, why) as caught:
                 record.read(self.file)
@@ -133,7 +142,7 @@ class News(Scratch):
         names = ("bad", "old")
         base = earlier(self.file, *names, old=PASSED)
         text = report(results(*names), base).text()
-        self.assertIn(f"7.3.4-x: 1 new failure against {self.file} (7.3.4-x); no known bug; "
+        self.assertIn(f"7.3.4-x: 1 new failure against {self.file} (7.3.4-x); "
                       "1 other old failure\n", text)
         self.assertIn("FAILED old.xfs_punch.t\n    P2 broken: it sleeps; P9 broken: the kernel "
                       "says: WARNING\n    known: XFS spins\n    again: ", text)
@@ -147,9 +156,27 @@ class News(Scratch):
         with self.assertRaisesRegex(RunError, "has a result of none of these tests"):
             base.lacks([test("fine")])
 
+    def test_one_that_cannot_go_on(self):
+        """What there is is written, and no file of an earlier run is taken for this one's."""
+        kept = unittest.mock.Mock(directory=self.scratch)
+        ours = cli.Run(kept, Request(json=self.file), None, [test("bad"), test("later")],
+                       Watch(io.StringIO()), lambda line: None, None, Record("", "", ""))
+        ours.results.end(ours.results.cases[test("bad").title], "failed", ["no"])
+        ours.abort(KeyboardInterrupt())
+        run = record.read(self.file)
+        self.assertEqual([(entry.status, entry.diagnosis) for entry in run.tests],
+                         [("failed", "no"), (record.NOT_RUN, "")])
+        self.assertEqual(run.status, Status.NOT_RUN)
+        self.assertIn("1 test not run", run.verdict)
+
+    def test_files_that_are_the_same(self):
+        for one, other in (("json", "html"), ("junit", "ktap")):
+            with self.assertRaisesRegex(RunError, "cannot be two of the files"):
+                outputs.check(Request(**{one: self.file, other: self.file}))
+
     def status(self, found, crash: str = "", base: Earlier | None = None, **request) -> Status:
         ours = cli.Run(unittest.mock.Mock(), Request(**request), None, [], Watch(io.StringIO()),
-                       lambda line: None, base)
+                       lambda line: None, base, Record("", "", ""))
         ours.results = found
         ours.report = report(found, base)
         if crash:
@@ -227,11 +254,15 @@ class Compared(Scratch):
                 self.assertEqual(said.count("xfs_punch"), 1, said)
 
     def test_other_tests(self):
-        status, said = self.compare(recorded("fine"), recorded("gone"))
+        status, said = self.compare(recorded("fine", "old"), recorded("gone", "old"))
         self.assertEqual(status, Status.PASSED)
         self.assertIn("NEW TESTS: 1\n  gone.xfs_punch.t\n", said)
         self.assertIn("VANISHED TESTS: 1\n  fine.xfs_punch.t\n", said)
-        self.assertEqual(self.compare(recorded("fine"), recorded("bad"))[0], Status.FAILED)
+        self.assertEqual(self.compare(recorded("fine"), recorded("bad", "fine"))[0],
+                         Status.FAILED)
+        with contextlib.redirect_stderr(io.StringIO()) as err:
+            self.assertEqual(self.compare(recorded("fine"), recorded("bad")), (2, ""))
+        self.assertIn("have no test in common", err.getvalue())
 
     def test_problems(self):
         after = recorded("fine")

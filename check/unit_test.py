@@ -38,6 +38,11 @@ class Selection(unittest.TestCase):
         self.assertEqual(len(self.names([], ["more"])), 2)
         self.assertEqual(len(self.names(["xfs"], ["a_test"])), 2)
 
+    def test_what_looks_like_a_whole_name_may_be_a_part(self):
+        self.assertEqual(self.names([], ["waits.xfs_punch.o"]),
+                         ["waits.xfs_punch.one", "waits.xfs_punch.one_more"])
+        self.assertEqual(len(self.names([], ["its.xfs_punch.one"])), 2)
+
     def test_unknown_names(self):
         with self.assertRaisesRegex(RunError, "unknown filesystem 'btrfs'.*ext4, xfs"):
             SUITE.select(["btrfs"], [])

@@ -108,7 +108,8 @@ EXIT STATUS
     1   a failure is new; with --strict: a test failed; with --compare: something is worse
     2   could not run: bad usage, no kernel, no QEMU, the guest did not boot,
         interrupted
-    3   a guest crashed, hung or ran out of time, in a test whose failure is new
+    3   a guest crashed, hung or ran out of time, in a test whose failure is new; 1 if
+        that test has a guest of its own, because it may crash the kernel
     4   all tests were skipped
     With --bisect:
     0   the commit is good: all tests passed
@@ -237,6 +238,9 @@ def parse(argv: list[str]) -> Request:
         parser.error("--host runs no guest: leave --shell, --kernel, --modules and --backend out")
     if request.shell and len(request.backends) > 1:
         parser.error("--shell is for one guest: name one --backend")
+    for name in ("json", "junit", "html"):
+        if str(getattr(request, name)) == "-":
+            parser.error(f"--{name} writes a file: /dev/stdout is the standard output")
     if request.compare and len(argv) != 3:
         parser.error("--compare A B runs nothing: leave everything else out")
     if request.destructive and not request.host:

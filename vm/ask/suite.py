@@ -108,10 +108,15 @@ class Suite:
             if name not in known:
                 raise RunError(f"unknown filesystem '{name}': this suite knows {', '.join(known)}")
         chosen = [t for t in self.tests if not fs or t.fs in fs]
+        found: set[Test] = set()
         for pattern in filters:
-            if not any(t.matches(pattern) for t in chosen):
+            # What looks like a full name, and is none, may be part of one.
+            matching = ([t for t in chosen if t.matches(pattern)]
+                        or [t for t in chosen if pattern in t.name])
+            if not matching:
                 raise RunError(f"no test matches '{pattern}': see --list")
-        chosen = [t for t in chosen if not filters or any(t.matches(p) for p in filters)]
+            found.update(matching)
+        chosen = [t for t in chosen if not filters or t in found]
         if not backends:
             return chosen
         tests = [replace(t, backend=name) for name in backends for t in chosen

@@ -200,7 +200,8 @@ class Page:
                                   f"{_count(len(entries), 'test')}</span>", body,
                                   ' class="card known"'))
         title = f"Known bugs ({len(cards)})"
-        return _section("known", title, "\n".join(cards) or '<p class="none">None shows.</p>')
+        none = "None among the old failures." if self.run.news else "None shows."
+        return _section("known", title, "\n".join(cards) or f'<p class="none">{none}</p>')
 
     def _still(self) -> str:
         old = [entry for entry in self.run.with_status("failed")

@@ -5,9 +5,11 @@ Pages and files for other tools are made from this, and so is what two runs are 
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
+from typing import get_args, get_origin
 
 from ..ask.suite import Test
 from ..base import RunError
@@ -16,6 +18,7 @@ FORMAT = "dax_break run"
 VERSION = 1             # raised when something means another thing, not when something is added
 
 NOT_RUN = "not run"     # the status of a test without a result
+STATUSES = ("passed", "failed", "skipped", NOT_RUN)
 
 
 @dataclass
@@ -134,10 +137,40 @@ def _pieces(data: dict) -> Iterator[str]:
     yield "\n}\n"
 
 
+def _fits(value, kind: type) -> bool:
+    """Is @value, as JSON has it, what a field of @kind holds?"""
+    if is_dataclass(kind):
+        return isinstance(value, dict)
+    parts = get_args(kind)
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(_fits(item, parts[0]) for item in value)
+    if get_origin(kind) is dict:
+        return isinstance(value, dict) and all(_fits(item, parts[1]) for item in value.values())
+    return type(value) in ((int, float) if kind is float else (kind,))
+
+
 def _made(kind: type, data: dict):
     """A @kind of what @data has; later minor formats may have more."""
-    known = {f.name for f in fields(kind)}
-    return kind(**{key: value for key, value in data.items() if key in known})
+    found = {}
+    for each in fields(kind):
+        if each.name in data:
+            found[each.name] = data[each.name]
+            if not _fits(data[each.name], each.type):
+                raise ValueError(f"{json.dumps(data[each.name])[:40]} is no '{each.name}'")
+        elif each.default is MISSING and each.default_factory is MISSING:
+            raise ValueError(f"there is no '{each.name}'")
+    return kind(**found)
+
+
+def _check(tests: list[Entry]) -> None:
+    if not tests:
+        raise ValueError("it has no tests")
+    for entry in tests:
+        if entry.status not in STATUSES:
+            raise ValueError(f"'{entry.status}' is no 'status'")
+    title, times = Counter(entry.title for entry in tests).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"{title} is there {times} times")
 
 
 def read(path: Path) -> Record:
@@ -146,7 +179,7 @@ def read(path: Path) -> Record:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is not what --json writes ({error})") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise RunError(f"{path} is not what --json writes: it does not say '{FORMAT}'")
@@ -157,8 +190,7 @@ def read(path: Path) -> Record:
         record = _made(Record, data)
         for name, kind in (("tests", Entry), ("problems", Problem), ("crashes", Crash)):
             setattr(record, name, [_made(kind, item) for item in getattr(record, name)])
-        if not record.tests or not all(entry.title for entry in record.tests):
-            raise ValueError("it has no tests")
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        _check(record.tests)
+    except ValueError as error:
         raise RunError(f"{path} is not what --json writes: {error}") from None
     return record

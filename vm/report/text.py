@@ -95,7 +95,9 @@ class Report:
         said = count(new, "new failure")
         if self.earlier:
             said += f" against {self.earlier}"
-        said += f"; {count(len(known), 'known bug')}"
+        # Against a run, what is known may be new.
+        if known or not self.earlier:
+            said += f"; {count(len(known), 'known bug')}"
         if severe:
             said += ", " + f"{severe} of " * (len(known) > 1) + (
                 "which crashes or corrupts" if severe == 1 else "which crash or corrupt")

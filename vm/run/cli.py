@@ -86,9 +86,9 @@ class Run:
     view: watch.Watch
     emit: Callable[[str], None]
     earlier: known.Earlier | None   # what failed in it is old
+    record: record.Record
 
     def __post_init__(self):
-        self.record = outputs.begun(self.request)
         self.results = Results(self.chosen)
         self.report = Report(self.results, known.read(), self.request.again(), {}, self.earlier)
         self.crashes: list[Crash] = []
@@ -145,8 +145,12 @@ class Run:
         self.view.close()
         self.report.phases.update(phases)
         say(self.report.text())
+        self._write(self.status())
+
+    def _write(self, status: Status) -> None:
+        """Writes the files that the run leaves for others."""
         run = account.fill(self.record, self.report)
-        run.status = self.status()
+        run.status = status
         run.crashes = [record.Crash(crash.guest, crash.end.value,
                                     crash.case.test.title if crash.case else "",
                                     shortened(_lines(crash.console), 0, KEPT_LINES))
@@ -156,8 +160,9 @@ class Run:
     def abort(self, error: BaseException) -> None:
         """The run cannot go on: tests that have no result say why."""
         # What has ended it may be that nothing can be written any more.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RunError):
             self._ktap.close(str(error) or "interrupted")
+            self._write(Status.NOT_RUN)
 
     def show_crashes(self) -> None:
         """Why guests have crashed."""
@@ -203,6 +208,7 @@ def named_kernel(request: Request, ours: Kept) -> Kernel:
 def run(request: Request, the_suite: Suite | None = None) -> tuple[int, Report | None]:
     """A whole run, of @the_suite if that is given, else of the built one."""
     started = time.monotonic()
+    begun = outputs.begun(request)
     earlier = known.Earlier(request.baseline) if request.baseline else None
     outputs.check(request)
     stdout_is_ktap = str(request.ktap) == "-" or not sys.stdout.isatty()
@@ -227,7 +233,7 @@ def run(request: Request, the_suite: Suite | None = None) -> tuple[int, Report |
             view.message(f"# {lacks}")
         also = request.ktap if str(request.ktap) != "-" else None
         ours = Run(kept, request, the_suite, chosen, view, stack.enter_context(
-            ktap_sink(kept.directory / "results.ktap", also, stdout_is_ktap)), earlier)
+            ktap_sink(kept.directory / "results.ktap", also, stdout_is_ktap)), earlier, begun)
         built = time.monotonic()
         try:
             if request.host:
@@ -247,6 +253,8 @@ def run(request: Request, the_suite: Suite | None = None) -> tuple[int, Report |
 def compare_runs(before: Path, after: Path) -> Status:
     """Tells what changed from one run to the other."""
     found = compare.Comparison(record.read(before), record.read(after))
+    if not any(change.before and change.after for change in found.changes):
+        raise RunError(f"{before} and {after} have no test in common")
     say(found.text())
     return Status.FAILED if found.worse else Status.PASSED
 

@@ -30,6 +30,12 @@ def _wanted(request: Request) -> list[tuple[Path, Callable[[Record, Path], None]
 
 def check(request: Request) -> None:
     """RunError, before a long run, if what it is to write cannot be written."""
+    paths = [path.resolve() for path, _ in _wanted(request)]
+    if request.ktap and str(request.ktap) != "-":
+        paths.append(request.ktap.resolve())
+    for path in paths:
+        if paths.count(path) > 1 and path.is_file() | (not path.exists()):
+            raise RunError(f"{path} cannot be two of the files to be written")
     for path, _ in _wanted(request):
         if path.is_dir():
             raise RunError(f"cannot write {path}: it is a directory")
