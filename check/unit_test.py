@@ -19,10 +19,11 @@ from vm import command
 from vm.ask import options
 from vm.ask.request import DEBUG_PATIENCE, TIMEOUT, Request
 from vm.ask.suite import Need, Test
-from vm.base import ROOT, RunError
+from vm.base import ROOT, SOURCE, RunError
 from vm.kernel import choose, source
 from vm.kernel.choose import Kind, Spec
-from vm.kernel.image import required
+from vm.kernel.image import enabled_in, required
+from vm.machine.backend import BACKENDS
 from vm.run import bench
 
 
@@ -150,6 +151,12 @@ class Python(unittest.TestCase):
 class Options(unittest.TestCase):
     def test_optional_options_are_not_required(self):
         self.assertNotIn("CONFIG_BLK_DEV_UBLK", required())
+        self.assertNotIn("CONFIG_VIRTIO_FS", required())
+
+    def test_the_suite_asks_for_all_that_virtiofs_needs(self):
+        """So that a kernel made by kselftest-merge does not skip its tests."""
+        asked = enabled_in((SOURCE / "config").read_text(encoding="utf-8"))
+        self.assertLessEqual({"CONFIG_FUSE_FS", *BACKENDS["virtiofs"].options}, set(asked))
 
 
 class Bench(unittest.TestCase):
