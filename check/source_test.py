@@ -2,6 +2,8 @@
 """The sources: no warnings, the kernel's style, and a kselftest from the first day."""
 
 import ast
+import email
+import email.utils
 import os
 import re
 import shutil
@@ -149,6 +151,12 @@ class Structure(unittest.TestCase):
         self.assertEqual(long, [])
 
 
+def addresses(mail: str, field: str) -> list[str]:
+    """The local parts of those in a header of @mail."""
+    found = email.utils.getaddresses(email.message_from_string(mail).get_all(field, []))
+    return [address.partition("@")[0] for _, address in found]
+
+
 class KernelTree(unittest.TestCase):
     """In a kernel tree, as much of it as the framework is."""
 
@@ -229,7 +237,9 @@ class KernelTree(unittest.TestCase):
                   "GIT_CONFIG_VALUE_1": "author@example.org"}
         (self.tree / "scripts").mkdir(exist_ok=True)
         (self.tree / "scripts/get_maintainer.pl").write_text(
-            'print "Some Body <somebody\\@example.org>\nlist\\@example.org\n";\n')
+            "my $list = $ARGV[-1] =~ m{^fs/(ext4|xfs|fuse)/} ? $1 : 'fsdevel';\n"
+            'print "Some Body <somebody\\@example.org>\nM $list <m-$list\\@example.org>\n";\n'
+            'print "A. U. Thor <author\\@example.org>\n$list\\@example.org\n";\n')
         with unittest.mock.patch.dict(os.environ, author):
             self.top("patch", f"BUILD={self.scratch}")
         cover, *patches = sorted((self.scratch / "patch").iterdir())
@@ -243,7 +253,9 @@ class KernelTree(unittest.TestCase):
         for patch in patches:
             text = patch.read_text()
             self.assertIn("From: \"A. U. Thor\" <author@example.org>", text)
-            self.assertIn("To: Some Body <somebody@example.org>\nCc: list@example.org\n", text)
+            self.assertEqual(addresses(text, "To"), ["somebody", "m-fsdevel"])
+            self.assertEqual(addresses(text, "Cc"), ["fsdevel", "m-ext4", "ext4", "m-xfs", "xfs",
+                                                     "m-fuse", "fuse"])
             self.assertIn("Signed-off-by: A. U. Thor <author@example.org>", text)
         self.assertIn("+M:\tA. U. Thor <author@example.org>", patches[0].read_text())
         run("perl", FRAMEWORK / "scripts/checkpatch.pl", "--no-tree", "--strict", "--terse",

@@ -5,6 +5,7 @@ WORK is a repository with what the patches change of the kernel TREE, and with w
 belongs into the first patch. The patches go to OUT.
 """
 
+import email.utils
 import re
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from . import series
 SUITE = "tools/testing/selftests/dax_break"
 # What is tested: whoever looks after it is asked, too.
 TESTED = "fs/dax.c"
+# The filesystems that call it: whoever looks after one of them gets copies.
+CALLERS = ("fs/ext4/inode.c", "fs/xfs/xfs_inode.c", "fs/fuse/dax.c", "fs/fuse/virtio_fs.c")
 
 
 def git(work: Path, *words: str | Path, text: str = "") -> str:
@@ -44,19 +47,37 @@ def commit(work: Path) -> None:
         before = tree
 
 
-def recipients(script: Path, tree: Path, work: Path) -> tuple[list[str], list[str]]:
-    """To whom, and with copies to which lists."""
+def asked(script: Path, where: Path, *files: str) -> list[str]:
+    """Whom get_maintainer.pl names for @files of the tree @where."""
     found: list[str] = []
-    for where, file in ((work, f"{SUITE}/Makefile"), (tree, TESTED)):
+    for file in files:
         done = subprocess.run(["perl", script, "--no-tree", "--no-git", "--no-git-fallback",
                                "--no-rolestats", "-f", file], cwd=where, capture_output=True,
                               text=True, check=False)
         if done.returncode:
             raise RunError(f"{script} fails: {(done.stderr.strip() or '?').splitlines()[0]}")
         found += done.stdout.splitlines()
-    me = git(work, "config", "user.email").strip()
-    unique = [who for who in dict.fromkeys(found) if me not in who]
-    return [who for who in unique if "<" in who], [who for who in unique if "<" not in who]
+    return found
+
+
+def unique(people: list[str], but: set[str]) -> list[str]:
+    """Each address once, without those in @but, to which it adds them."""
+    found = []
+    for who in people:
+        address = email.utils.parseaddr(who)[1].lower()
+        if address not in but:
+            but.add(address)
+            found.append(who)
+    return found
+
+
+def recipients(script: Path, tree: Path, work: Path) -> tuple[list[str], list[str]]:
+    """To whom, and with copies to whom and to which lists; not to the author."""
+    found = asked(script, work, f"{SUITE}/Makefile") + asked(script, tree, TESTED)
+    lists = [who for who in found if "<" not in who]
+    seen = {git(work, "config", "user.email").strip().lower()}
+    to = unique([who for who in found if "<" in who], seen)
+    return to, unique(lists + asked(script, tree, *CALLERS), seen)
 
 
 def write(work: Path, out: Path, to: list[str], copies: list[str]) -> None:
