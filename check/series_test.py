@@ -75,6 +75,19 @@ class Steps(unittest.TestCase):
         here = series.tree_of(len(series.steps()) - 2)
         self.assertEqual(series.final().keys() - here.keys(), {"README.rst"})
 
+    def test_subjects_are_short(self):
+        for step in series.steps():
+            self.assertLess(len(step.message.partition("\n")[0]), 75, step.name)
+
+    def test_config(self):
+        """No heading has nothing under it, and an option comes with what needs it."""
+        for number, step in enumerate(series.steps()):
+            config = series.tree_of(number)["config"]
+            self.assertNotRegex(config.partition("\n")[2], r"(?m)^#.*\n(#|\Z)", step.name)
+            for option in step.config:
+                self.assertIn(f"{option}=", config, step.name)
+                self.assertNotIn(f"{option}=", series.tree_of(number - 1)["config"], step.name)
+
     def test_no_step_is_large(self):
         with tempfile.TemporaryDirectory() as directory:
             def git(*words: str) -> str:
