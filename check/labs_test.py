@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -14,7 +15,17 @@ LAVA, KERNELCI = ROOT / "labs/lava", ROOT / "labs/kernelci"
 # Debian's, which sees the packages that come with LAVA.
 PYTHON = "/usr/bin/python3"
 SCHEMA = "/usr/share/lava-common/lava-schema.py"
-MACHINES = ("qemu", "optane")
+# Machines, and what their examples set, which is different in each lab.
+URLS = ("kernel=https://lab.example/kernel/bzImage",
+        "modules=https://lab.example/kernel/modules.tar.xz",
+        "kselftest=https://lab.example/kernel/kselftest.tar.xz",
+        "repository=https://lab.example/dax_break.git")
+MACHINES = {
+    "qemu": (*URLS, "rootfs=https://lab.example/rootfs/dax_break.cpio.gz"),
+    "optane": (*URLS, "initrd=https://lab.example/rootfs/initrd.cpio.gz",
+               "rootfs=https://lab.example/rootfs/full.rootfs.tar.xz",
+               "pmem=namespace0.0=00000000-0000-0000-0000-000000000000,"
+               "namespace0.1=11111111-1111-1111-1111-111111111111")}
 
 # What run_kselftest.sh prints: lines of the kernel's harness, run by the kernel's runner.
 OUTPUT = """\
@@ -129,20 +140,21 @@ class Jobs(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_examples_are_what_is_rendered(self):
-        for machine in MACHINES:
+        for machine, values in MACHINES.items():
             with self.subTest(machine):
-                done = self.render(LAVA / f"{machine}.yaml")
+                done = self.render(LAVA / f"{machine}.yaml", *values)
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 self.assertEqual(done.stdout, (LAVA / f"examples/{machine}.yaml").read_text(),
                                  f"labs/lava/render.py labs/lava/{machine}.yaml "
-                                 f">labs/lava/examples/{machine}.yaml")
+                                 f"{' '.join(values)} >labs/lava/examples/{machine}.yaml")
 
     def test_jobs_fit(self):
-        for machine in MACHINES:
-            for more in ((), ("modules=", "kvm=false", "tests=cost_test dirty_test",
-                              "timeout=1200", "branch=next")):
+        for machine, values in MACHINES.items():
+            for more in ((), ("modules=", "tests=cost_test dirty_test", "timeout=1200",
+                              "branch=1.0", 'tags=["no", "5"]', "kernel_args=a: b #c",
+                              *(["kvm=false"] if machine == "qemu" else []))):
                 with self.subTest(machine, more=more):
-                    job = self.render(LAVA / f"{machine}.yaml", *more).stdout
+                    job = self.render(LAVA / f"{machine}.yaml", *values, *more).stdout
                     test = self.yaml(job)["actions"][-1]["test"]["definitions"][0]
                     self.assertTrue((ROOT / test["path"]).is_file())
                     known = self.yaml((LAVA / "dax_break.yaml").read_text())["params"]
@@ -154,7 +166,7 @@ class Jobs(unittest.TestCase):
 
     def test_memory_is_enough_and_apart(self):
         """Regions that touch would be one, and the suite needs one for each filesystem."""
-        job = self.yaml(self.render(LAVA / "qemu.yaml").stdout)
+        job = self.yaml(self.render(LAVA / "qemu.yaml", *MACHINES["qemu"]).stdout)
         command_line = job["actions"][0]["deploy"]["images"]["kernel"]["image_arg"]
         regions = [word.removeprefix("memmap=").split("!") for word in command_line.split()
                    if word.startswith("memmap=")]
@@ -163,17 +175,61 @@ class Jobs(unittest.TestCase):
         self.assertGreater(starts[1], starts[0] + sizes[0])
         self.assertLess(starts[1] + sizes[1], job["context"]["memory"])
 
-    def test_errors_are_one_line(self):
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as lacking:
-            lacking.write("device_type: some\n")
-            lacking.flush()
-            for words, says in (((lacking.name,), "lacks something: "),
-                                ((LAVA / "none.yaml",), "No such file or directory"),
-                                ((LAVA / "qemu.yaml", "kvm"), "kvm is not NAME=VALUE")):
-                with self.subTest(words):
-                    done = self.render(*words)
-                    self.assertEqual(done.returncode, 1)
-                    self.assertRegex(done.stderr, rf"^[^\n]*{says}[^\n]*\n$")
+    def assert_refused(self, done: subprocess.CompletedProcess, says: str):
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertRegex(done.stderr, rf"^[^\n]*{re.escape(says)}[^\n]*\n$")
+
+    def test_values_that_are_refused(self):
+        quoted = "has a quote"
+        for word, says in {"kvm": "kvm is not NAME=VALUE", "foo=bar": "foo is not a variable of",
+                           "initrd=URL": "initrd is not a variable of a guest",
+                           "timeout=abc": "timeout='abc' is not a number",
+                           "timeout=[": "timeout='[' is not a number",
+                           "test_minutes=q": "test_minutes='q' is not a number",
+                           "boot_minutes=0": "boot_minutes=0 is not a number above 0",
+                           "memory=true": "memory=True is not a number",
+                           "kvm=2": "kvm=2 is neither true nor false",
+                           "tags=fast": "tags='fast' is not a list", "tags=[1]": "is not text",
+                           'tests=waits_test "x': "is not the names of programs",
+                           'branch="x': quoted, "pmem='": quoted, "kernel={x}": quoted,
+                           "rootfs=a\nb": quoted}.items():
+            with self.subTest(word):
+                self.assert_refused(self.render(LAVA / "qemu.yaml", *MACHINES["qemu"], word), says)
+
+    def test_what_is_not_set(self):
+        """Each is named; none gets a value that nobody has given."""
+        for machine, values in MACHINES.items():
+            names = [value.partition("=")[0] for value in values]
+            done = self.render(LAVA / f"{machine}.yaml")
+            self.assert_refused(done, "not set")
+            self.assertEqual(set(done.stderr.rpartition(": ")[2].strip().split(", ")), set(names))
+            for name in set(names) - {"modules"}:
+                with self.subTest(machine, name=name):
+                    self.assert_refused(self.render(LAVA / f"{machine}.yaml", *values, f"{name}="),
+                                        f"by NAME=VALUE: {name}")
+
+    def test_machines_that_are_refused(self):
+        self.assert_refused(self.render(LAVA / "none.yaml"), "No such file or directory")
+        self.assert_refused(self.render(), "see --help")
+        for text, says in {b"": "sets no variables", b"a": "sets no variables",
+                           b"a: [": "is not YAML", b"a: \xff": "is not YAML",
+                           b"a: 2026-99-99": "is not YAML", b"1: a": "1 is not a variable",
+                           b"branch: 1.0": "branch=1.0 is not text"}.items():
+            with self.subTest(text), tempfile.NamedTemporaryFile(suffix=".yaml") as machine:
+                machine.write(text)
+                machine.flush()
+                self.assert_refused(self.render(machine.name), says)
+
+    def test_standard_output(self):
+        done = self.render("--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("MACHINE [NAME=VALUE ...]", done.stdout)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([PYTHON, LAVA / "render.py", LAVA / "qemu.yaml",
+                                   *MACHINES["qemu"]], stdout=full, stderr=subprocess.PIPE,
+                                  text=True, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"^[^\n]*standard output: No space left on device\n$")
 
     def test_kernelci_parts_are_whole(self):
         parts = self.yaml((KERNELCI / "jobs.yaml").read_text())
