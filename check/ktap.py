@@ -48,7 +48,7 @@ def _level(lines: list[str], indent: str) -> tuple[list[Result], list[str]]:
         if text == INDENT + VERSION:
             if nested:
                 raise NoKtap(f"two nested tests have one result: {line}")
-            name = lines[1].partition("# Subtest: ")[2]
+            name = "".join(lines[1:2]).partition("# Subtest: ")[2]
             nested, lines = _level(lines, indent + INDENT)
             continue
         lines = lines[1:]

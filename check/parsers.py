@@ -20,7 +20,9 @@ from functools import cache
 from pathlib import Path
 
 from check import ktap
-from vm.base import BUILD
+from vm import command, errors
+from vm.base import BUILD, RunError
+from vm.command import Status
 from vm.kernel import source
 
 # A test's result (ok, not ok, skip), by the names of what it is nested in, and its own.
@@ -139,15 +141,22 @@ def agree(lines: list[str]) -> Counter[str]:
     return Counter(nested.values())
 
 
-def main(file: Path) -> None:
-    lines = file.read_text(encoding="utf-8").splitlines()
-    everybody = {"ours": ours(lines), "kunit.py": kunit(lines)}
-    everybody |= {reader: by_levels(reader, levels(lines)) for reader in there()}
+def main(argv: list[str]) -> Status:
+    parser = command.Parser("python3 -m check.parsers", __doc__)
+    parser.add_argument("file", type=Path, metavar="FILE")
+    file = parser.parse_args(argv).file
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        everybody = {"ours": ours(lines), "kunit.py": kunit(lines)}
+        everybody |= {reader: by_levels(reader, levels(lines)) for reader in there()}
+    except (AssertionError, UnicodeDecodeError) as error:
+        raise RunError(f"{file} is not whole KTAP: {' '.join(str(error).split())}") from None
     for reader, seen in everybody.items():
         counts = Counter(status for (program, _), status in seen.items() if program)
-        print(f"{reader}: {counts['ok']} passed, {counts['not ok']} failed, "
-              f"{counts['skip']} skipped")
+        errors.say(f"{reader}: {counts['ok']} passed, {counts['not ok']} failed, "
+                   f"{counts['skip']} skipped")
+    return Status.PASSED
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(command.run("check.parsers", lambda: main(sys.argv[1:])))

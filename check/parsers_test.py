@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 from collections import Counter
@@ -110,6 +111,37 @@ class MadeUp(unittest.TestCase):
         slugs = Counter((test.program, re.sub(r"[^\w-]+", "_", test.name))
                         for test in suite.load(BUILD / "selftests").tests)
         self.assertEqual([slug for slug, count in slugs.items() if count > 1], [])
+
+
+class Command(unittest.TestCase):
+    """python3 -m check.parsers."""
+
+    def run_it(self, *words) -> subprocess.CompletedProcess:
+        return subprocess.run([sys.executable, "-m", "check.parsers", *map(str, words)], cwd=ROOT,
+                              env={**os.environ, "KDIR": str(FRAMEWORK)},
+                              capture_output=True, text=True, check=False)
+
+    def test_counts(self):
+        told = Told(EXT4)
+        told.feed(EXT4, *(f"out ok 1 {test.name}" for test in EXT4)).finish("")
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
+            file.write("\n".join(told.close()) + "\n")
+            file.flush()
+            done = self.run_it(file.name)
+        self.assertEqual((done.returncode, done.stderr), (Status.PASSED, ""))
+        self.assertIn("kunit.py: 2 passed, 0 failed, 0 skipped\n", done.stdout)
+
+    def test_errors_are_one_line(self):
+        nested = b"KTAP version 1\n1..1\n  KTAP version 1\n"
+        for text, says in {None: "the following arguments are required: FILE", b"": "no version line",
+                           b'{"format": 1}\n': "is not whole KTAP", b"\xff": "is not whole KTAP",
+                           nested: "is not whole KTAP"}.items():
+            with self.subTest(text), tempfile.NamedTemporaryFile() as file:
+                file.write(text or b"")
+                file.flush()
+                done = self.run_it(*([] if text is None else [file.name]))
+                self.assertEqual((done.returncode, done.stdout), (Status.NOT_RUN, ""))
+                self.assertRegex(done.stderr, rf"^[^\n]*{says}[^\n]*\n$")
 
 
 class Kselftest(unittest.TestCase):
