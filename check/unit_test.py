@@ -133,6 +133,7 @@ class Commands(unittest.TestCase):
         start = time.monotonic()
         self.assertEqual(self.ends(body), (2, "it: interrupted\n"))
         self.assertLess(time.monotonic() - start, 10)
+        command.logged("true", log=Path(os.devnull))     # that is over
 
 
 class Python(unittest.TestCase):

@@ -60,7 +60,6 @@ def run(name: str, body: Callable[[], int]) -> int:
 
     It is what @body returns, or NOT_RUN, after one line that tells why.
     """
-    _interrupted.clear()
     before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     try:
         status = _told(body)
@@ -75,6 +74,7 @@ def run(name: str, body: Callable[[], int]) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _interrupted.clear()            # what this process does next is another matter
     with contextlib.suppress(OSError):      # there is nobody left to tell
         print(f"{name}: {why}", file=sys.stderr)
     return Status.NOT_RUN
