@@ -183,6 +183,7 @@ class Pool:
                      if t.name in kernel.tests):
             case.console = (kernel.around(case.test.name) if case.status == "failed"
                             else Excerpt(worker.name))
+
     def _take_stock(self, worker: Worker, taken: Chunk, feed: Feed, end: End | None,
                     printed: str) -> None:
         """What has become of the chunk, and of the guest?"""
